@@ -1,0 +1,25 @@
+namespace BulkIn.Core;
+
+/// <summary>What a caller asks of the control.</summary>
+internal enum ControlVerb
+{
+    Recover,
+    Pause,
+    Resume,
+    Stop,
+}
+
+/// <summary>One caller's request and its outcome.</summary>
+internal sealed class ControlRequest(ControlVerb verb)
+{
+    // The caller's continuation must not run inside the control.
+    private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public ControlVerb Verb { get; } = verb;
+
+    public Task Done => _done.Task;
+
+    public void Succeed() => _done.TrySetResult();
+
+    public void Fail(Exception reason) => _done.TrySetException(reason);
+}

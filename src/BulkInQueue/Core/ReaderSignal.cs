@@ -1,0 +1,116 @@
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using System.Threading.Tasks.Sources;
+
+namespace BulkIn.Core;
+
+/// <summary>Why a wait ended.</summary>
+internal enum WakeReason
+{
+    /// <summary>Something changed; look again.</summary>
+    Changed = 2,
+
+    /// <summary>The deadline passed.</summary>
+    Timeout = 3,
+
+    /// <summary>The caller's token was cancelled.</summary>
+    Canceled = 4,
+
+    /// <summary>The queue was disposed of.</summary>
+    Closed = 5,
+}
+
+/// <summary>
+/// The one reader's wait, awaited or blocked on, reused for every wait without allocating. Many may want to end a wait (completion, timer,
+/// token, control, dispose): exactly one does.
+/// </summary>
+/// <remarks>
+/// The word is <c>generation &lt;&lt; 3 | state</c>:
+/// <code>
+/// 0 idle --Arm--> 1 armed --Wake--> the WakeReason --Arm--> 1 armed, next generation
+/// </code>
+/// A waker that read the word of an earlier generation fails its compare-and-swap, so it cannot end a later wait.
+/// </remarks>
+[SuppressMessage("Design", "CA1001", Justification = "A waker may come at any time, even after the queue is gone (a late completion); the event must survive it and costs no handle.")]
+internal sealed class ReaderSignal : IValueTaskSource<WakeReason>
+{
+    private const long Armed = 1;
+    private const long StateMask = 7;
+
+    // Continuations never run on the thread that wakes: it may be libusb's event thread, inside a callback.
+    private ManualResetValueTaskSourceCore<WakeReason> _source = new() { RunContinuationsAsynchronously = true };
+    private AutoResetEvent? _blocked;
+    private bool _blocking;
+    private long _word;
+
+    /// <summary>The current word, for <see cref="WakeIfStill"/>. Read it before the condition that decides on the wake.</summary>
+    public long Word => Volatile.Read(ref _word);
+
+    /// <summary>Begins a wait. Only the reader calls it, after its previous wait ended.</summary>
+    /// <param name="blocking">True when <see cref="Block"/> follows, false when <see cref="WaitAsync"/> does.</param>
+    public void Arm(bool blocking)
+    {
+        Debug.Assert((_word & StateMask) != Armed, "The previous wait has not ended.");
+        _blocking = blocking;
+        if (blocking)
+        {
+            _blocked ??= new AutoResetEvent(initialState: false);
+        }
+        else
+        {
+            _source.Reset();
+        }
+
+        // Release: a waker that sees the new generation sees the fields above.
+        Volatile.Write(ref _word, ((_word >> 3) + 1) << 3 | Armed);
+    }
+
+    /// <summary>Ends the wait, if one is armed and nobody else ended it.</summary>
+    public void Wake(WakeReason reason) => WakeIfStill(Word, reason);
+
+    /// <summary>Ends the wait, if it is still the one whose word was read.</summary>
+    /// <param name="word">What <see cref="Word"/> was.</param>
+    /// <param name="reason">Why it ends.</param>
+    public void WakeIfStill(long word, WakeReason reason)
+    {
+        if ((word & StateMask) != Armed
+            || Interlocked.CompareExchange(ref _word, (word & ~StateMask) | (long)reason, word) != word)
+        {
+            return;
+        }
+
+        if (_blocking)
+        {
+            _ = _blocked!.Set();
+        }
+        else
+        {
+            _source.SetResult(reason);
+        }
+    }
+
+    /// <summary>The armed wait, to be awaited once.</summary>
+    public ValueTask<WakeReason> WaitAsync() => new(this, _source.Version);
+
+    /// <summary>Blocks until the armed wait ends.</summary>
+    /// <param name="limit">How long at most; infinite where a timer ends the wait.</param>
+    /// <returns>Why it ended.</returns>
+    public WakeReason Block(TimeSpan limit)
+    {
+        if (!_blocked!.WaitOne(limit))
+        {
+            // Somebody may have won while the wait timed out: then the event is, or is about to be, set for this generation and must be consumed.
+            Wake(WakeReason.Timeout);
+            _ = _blocked.WaitOne();
+        }
+
+        return (WakeReason)(Word & StateMask);
+    }
+
+    WakeReason IValueTaskSource<WakeReason>.GetResult(short token) => _source.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<WakeReason>.GetStatus(short token) => _source.GetStatus(token);
+
+    void IValueTaskSource<WakeReason>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _source.OnCompleted(continuation, state, token, flags);
+}

@@ -1,0 +1,70 @@
+namespace BulkIn.Core;
+
+/// <summary>
+/// Cancels every posted transfer and waits until all came back. Posting is closed from the start of a drain to its end.
+/// </summary>
+internal sealed class TransportDrain(SlotPool pool, bool cancelAbortsEndpoint, TimeProvider time)
+{
+    private Task _cancelling = Task.CompletedTask;
+    private Task _drained = Task.CompletedTask;
+
+    /// <summary>Done when every transfer came back and nobody is inside a cancel any more: only then may a transfer be freed.</summary>
+    public Task Completion => Task.WhenAll(_cancelling, _drained);
+
+    /// <summary>Closes posting and starts to cancel, newest first, on a thread of its own: a Linux cancel blocks, over USB/IP without bound.</summary>
+    public void Begin()
+    {
+        if (!_drained.IsCompleted)
+        {
+            return;
+        }
+
+        TaskCompletionSource drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Slot[] targets = pool.BeginQuiesce(() => drained.TrySetResult());
+        if (!pool.IsInFlight)
+        {
+            _ = drained.TrySetResult();
+        }
+
+        _drained = drained.Task;
+        if (targets.Length == 0)
+        {
+            return;
+        }
+
+        int count = cancelAbortsEndpoint ? 1 : targets.Length;
+        Task cancelling = Task.Factory.StartNew(
+            () =>
+            {
+                for (int i = 0; i < count; i++)
+                {
+                    // NOT_FOUND, NO_DEVICE and the rest all mean the same here: its completion still comes, or has come.
+                    _ = targets[i].Transfer.Cancel();
+                }
+            },
+            CancellationToken.None,
+            TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach,
+            TaskScheduler.Default);
+
+        // An earlier pass may still be inside a cancel that blocks.
+        _cancelling = _cancelling.IsCompleted ? cancelling : Task.WhenAll(_cancelling, cancelling);
+    }
+
+    /// <summary>Waits for <see cref="Completion"/>.</summary>
+    /// <param name="bound">How long at most.</param>
+    /// <param name="preempt">Ends the wait early, for something more urgent.</param>
+    /// <returns>False when the bound passed first.</returns>
+    /// <exception cref="OperationCanceledException"><paramref name="preempt"/> was cancelled.</exception>
+    public async Task<bool> WaitAsync(TimeSpan bound, CancellationToken preempt)
+    {
+        try
+        {
+            await Completion.WaitAsync(bound, time, preempt).ConfigureAwait(false);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+}

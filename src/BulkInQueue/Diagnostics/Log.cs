@@ -1,0 +1,29 @@
+using BulkIn.Backends;
+using Microsoft.Extensions.Logging;
+
+namespace BulkIn.Diagnostics;
+
+/// <summary>Every message of the queue, with its fixed event id. Nothing is logged per transfer, on the event thread or under a lock.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Debug, "{Queue} opened: {Depth} slots of {BufferLength} bytes, {SpareBuffers} spare")]
+    public static partial void Opened(this ILogger logger, string queue, int depth, int bufferLength, int spareBuffers);
+
+    [LoggerMessage(2, LogLevel.Warning, "{Queue}: {Error} after {Sequence} transfers")]
+    public static partial void Faulted(this ILogger logger, string queue, BulkInError error, long sequence);
+
+    [LoggerMessage(3, LogLevel.Information, "{Queue} recovered at attempt {Attempt}")]
+    public static partial void Recovered(this ILogger logger, string queue, int attempt);
+
+    [LoggerMessage(4, LogLevel.Warning, "{Queue}: recovery attempt {Attempt} failed with {Status} ({NativeCode})")]
+    public static partial void RecoveryAttemptFailed(this ILogger logger, string queue, int attempt, BackendStatus status, int nativeCode);
+
+    [LoggerMessage(5, LogLevel.Error, "{Queue} stays faulted with {Error} after {Attempts} attempts; RecoverAsync tries again")]
+    public static partial void GaveUp(this ILogger logger, string queue, BulkInError error, int attempts);
+
+    [LoggerMessage(6, LogLevel.Error, "{Queue} left {Transfers} transfers of {BufferLength} bytes behind on purpose, because their completions never came: {Reason}")]
+    public static partial void TransfersLeaked(this ILogger logger, string queue, int transfers, int bufferLength, string reason);
+
+    [LoggerMessage(7, LogLevel.Critical, "{Queue}: the control failed; the queue is faulted")]
+    public static partial void ControlFailed(this ILogger logger, Exception failure, string queue);
+}
