@@ -1,0 +1,32 @@
+using System.Runtime.CompilerServices;
+
+namespace BulkIn;
+
+/// <summary>Bounds every wait of a test, so that a hang fails with the name of what did not happen.</summary>
+internal static class Bounded
+{
+    // Far above anything a healthy run needs, on a busy machine too.
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
+
+    public static Task<T> InTime<T>(this ValueTask<T> task, [CallerArgumentExpression(nameof(task))] string? what = null) => task.AsTask().InTime(what);
+
+    public static Task InTime(this ValueTask task, [CallerArgumentExpression(nameof(task))] string? what = null) => task.AsTask().InTime(what);
+
+    public static async Task<T> InTime<T>(this Task<T> task, [CallerArgumentExpression(nameof(task))] string? what = null)
+    {
+        await ((Task)task).InTime(what);
+        return await task;
+    }
+
+    public static async Task InTime(this Task task, [CallerArgumentExpression(nameof(task))] string? what = null)
+    {
+        try
+        {
+            await task.WaitAsync(Bound);
+        }
+        catch (TimeoutException) when (!task.IsCompleted)
+        {
+            throw new TimeoutException($"'{what}' did not end within {Bound.TotalSeconds} s: a hang.");
+        }
+    }
+}
