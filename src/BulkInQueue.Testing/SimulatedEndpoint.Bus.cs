@@ -425,7 +425,7 @@ public sealed partial class SimulatedEndpoint
     // Under _sync.
     private DevicePresence NaturalPresence() => _condition switch
     {
-        Condition.Unplugged => _graceSubmits > 0 ? DevicePresence.Unknown : DevicePresence.Gone,
+        Condition.Unplugged => _graceSubmits-- > 0 ? DevicePresence.Unknown : DevicePresence.Gone,
         Condition.HandleClosed => DevicePresence.Unknown,
         _ => DevicePresence.Present,
     };

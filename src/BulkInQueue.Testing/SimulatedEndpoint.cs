@@ -330,7 +330,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
 
     /// <summary>The device is unplugged, for good.</summary>
     /// <param name="flavor">What that looks like.</param>
-    /// <param name="graceSubmits">For <see cref="UnplugFlavor.LinuxBusError"/>: submits still accepted, and failed with ERROR, before "no device". Default 2.</param>
+    /// <param name="graceSubmits">For <see cref="UnplugFlavor.LinuxBusError"/>: submits still accepted, and failed with ERROR, or probes that learn nothing, before "no device". Default 2.</param>
     public void Unplug(UnplugFlavor flavor = UnplugFlavor.Linux, int graceSubmits = 2)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(graceSubmits);

@@ -274,16 +274,9 @@ public sealed class BulkInQueue : IAsyncDisposable
     private void Start(BulkInQueueOptions options)
     {
         Fault? refused;
-        bool deferred;
         lock (_pool.Gate)
         {
-            refused = _pool.StartPosting() ?? _pool.TakeSubmitFault();
-            deferred = _pool.WasSubmitDeferred;
-        }
-
-        if (refused is null && deferred)
-        {
-            refused = Fault.OfCall(new BackendResult(BackendStatus.NoMemory));
+            refused = _pool.StartPosting() ?? _pool.RefusedAtOpen;
         }
 
         if (refused is not null)

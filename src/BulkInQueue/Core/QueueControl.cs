@@ -182,8 +182,8 @@ internal sealed class QueueControl : IThreadPoolWorkItem
             _ = await _drain.WaitAsync(Left(start), CancellationToken.None).ConfigureAwait(false);
         }
 
-        bool idle = await EndsWithinAsync(_nativeWork, Left(start)).ConfigureAwait(false) && _drain.Completion.IsCompleted;
-        int leaked = _pool.FreeOrAbandon(abandon: !idle);
+        bool idle = await EndsWithinAsync(_nativeWork, Left(start)).ConfigureAwait(false) && _drain.HasCancelled;
+        int leaked = _pool.FreeOrAbandon(abandonAll: !idle);
         if (leaked > 0 || !idle)
         {
             _logger.TransfersLeaked(_name, leaked, _options.BufferLength, closedUnderUs ? "its owner closed the handle first" : "the event thread that pumps this handle has stopped, or the host controller hangs");

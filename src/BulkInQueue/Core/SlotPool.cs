@@ -58,6 +58,7 @@ internal sealed class SlotPool : IDisposable
     private bool _transfersFreed;
     private int _buffersAlive;
     private Fault? _submitFault;
+    private BackendResult? _deferredFor;
     private Fault? _sticky;
     private long _changes;
 
@@ -344,10 +345,8 @@ internal sealed class SlotPool : IDisposable
         return null;
     }
 
-    /// <summary>The k-th submit of the opening failed: what was refused, for the exception. Gate held.</summary>
-    public Fault? TakeSubmitFault() => _submitFault;
-
-    public bool WasSubmitDeferred => _deferred > 0;
+    /// <summary>Why a slot is not posted though it has a buffer: a refused submit, or one deferred for want of memory. Gate held; only for the opening.</summary>
+    public Fault? RefusedAtOpen => _submitFault ?? (_deferredFor is { } refused ? Fault.OfCall(refused) : null);
 
     /// <summary>Stops posting and answers whom to cancel, newest first: a freed head must not let data land behind it.</summary>
     public Slot[] BeginQuiesce(Action drained)
@@ -563,34 +562,34 @@ internal sealed class SlotPool : IDisposable
     /// After Close: frees transfers, then the buffers the queue holds; the last buffer to come back from a reader or a lease frees the backend.
     /// Completions that never came leave their transfer, their buffer and the backend where they are, for good.
     /// </summary>
-    /// <param name="abandon">True when native work other than transfers never ended, too: then nothing native is freed.</param>
+    /// <param name="abandonAll">True when a cancel or other native work never returned, and may still use any transfer: then nothing is freed.</param>
     /// <returns>Transfers leaked.</returns>
-    public int FreeOrAbandon(bool abandon)
+    public int FreeOrAbandon(bool abandonAll)
     {
-        List<Slot> lost = [];
+        int lost = 0;
         lock (Gate)
         {
             Debug.Assert(_closed, "Free after close.");
             CountUndelivered();
             foreach (Slot slot in _slots)
             {
-                if (slot.State == SlotState.Posted)
-                {
-                    lost.Add(slot);
-                }
+                lost += slot.State == SlotState.Posted || abandonAll ? 1 : 0;
             }
 
-            _leaked = lost.Count;
+            _leaked = lost;
         }
 
-        if (lost.Count > 0 || abandon)
+        if (lost > 0)
         {
             AbandonedTransfers.Keep(this);
-            return lost.Count;
         }
 
-        Free();
-        return 0;
+        if (!abandonAll)
+        {
+            Free();
+        }
+
+        return lost;
     }
 
     public BulkInStatistics Snapshot()
@@ -638,12 +637,16 @@ internal sealed class SlotPool : IDisposable
     {
         // Every completion was reported and the cancelling thread has returned, so no transfer is in use; buffers outlive transfers, the handle's
         // reference outlives both.
+        // A transfer that never came back stays, with its buffer, whose count keeps the backend.
+        List<QueueBuffer> mine;
         foreach (Slot? slot in _slots)
         {
-            slot?.Transfer.Dispose();
+            if (slot is { Transfer: not null } && slot.State != SlotState.Posted)
+            {
+                slot.Transfer.Dispose();
+            }
         }
 
-        List<QueueBuffer> mine;
         lock (Gate)
         {
             _closed = true;
@@ -661,15 +664,16 @@ internal sealed class SlotPool : IDisposable
             _ready.Clear();
             while (_posted.Count > 0)
             {
-                mine.Add(_posted.Dequeue().MarkIdle());
+                _stuck.Add(_posted.Dequeue());
             }
 
             foreach (Slot slot in _stuck)
             {
-                mine.Add(slot.MarkIdle());
+                if (slot.IsCompleted)
+                {
+                    mine.Add(slot.MarkIdle());
+                }
             }
-
-            _stuck.Clear();
 
             // One count for this method, so that the backend is disposed of here even when there is no buffer left.
             _buffersAlive++;
@@ -769,6 +773,7 @@ internal sealed class SlotPool : IDisposable
         {
             // Tried again as others complete.
             _deferred++;
+            _deferredFor = result;
             return false;
         }
 

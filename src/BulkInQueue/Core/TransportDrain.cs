@@ -11,6 +11,9 @@ internal sealed class TransportDrain(SlotPool pool, bool cancelAbortsEndpoint, T
     /// <summary>Done when every transfer came back and nobody is inside a cancel any more: only then may a transfer be freed.</summary>
     public Task Completion => Task.WhenAll(_cancelling, _drained);
 
+    /// <summary>True when nobody is inside a cancel any more, or will be.</summary>
+    public bool HasCancelled => _cancelling.IsCompleted;
+
     /// <summary>Closes posting and starts to cancel, newest first, on a thread of its own: a Linux cancel blocks, over USB/IP without bound.</summary>
     public void Begin()
     {

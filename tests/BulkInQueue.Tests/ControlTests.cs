@@ -1,0 +1,240 @@
+using BulkIn.Backends;
+using BulkIn.Testing;
+using Xunit;
+
+namespace BulkIn;
+
+public class ControlTests : QueueTest
+{
+    [Fact]
+    public async Task Stall_Automatic_ThrowsOnceAndGoesOn()
+    {
+        BulkInQueue queue = Open();
+        Device.Deliver([1]);
+        Device.Stall();
+        await StateAsync(queue, BulkInState.Running);
+
+        Assert.Equal([1], await ReceiveAsync(queue));
+        BulkInException fault = await FaultAsync(queue);
+        Device.Deliver([2]);
+
+        Assert.Equal([2], await ReceiveAsync(queue));
+        Assert.Equal((BulkInError.Stall, true, 1L, 1L), (fault.Error, fault.RecoversByItself, fault.Sequence, fault.BytePosition));
+        Assert.Contains("recovers by itself", fault.Message, StringComparison.Ordinal);
+        Assert.Equal(4, Device.Posted);
+        Assert.Equal((1L, 1L), (queue.Statistics.Faults, queue.Statistics.Recoveries));
+    }
+
+    [Fact]
+    public async Task Stall_PendingReceive_EndsInTheFault()
+    {
+        BulkInQueue queue = Open();
+        Task<BulkInException> fault = FaultAsync(queue);
+
+        Device.Stall();
+
+        Assert.Equal(BulkInError.Stall, (await fault.InTime()).Error);
+    }
+
+    [Fact]
+    public async Task Stall_Manual_StaysUntilRecoverAsync()
+    {
+        BulkInQueue queue = Open(Defaults with { Recovery = BulkInRecovery.Manual });
+        Device.Stall();
+        await StateAsync(queue, BulkInState.Faulted);
+
+        BulkInException first = await FaultAsync(queue);
+        BulkInException again = await FaultAsync(queue);
+        Assert.Equal(0, Device.InFlight);
+        await queue.RecoverAsync().InTime();
+
+        Assert.Equal((BulkInError.Stall, false), (first.Error, first.RecoversByItself));
+        Assert.Equal(first.Message, again.Message);
+        Assert.Equal(BulkInState.Running, queue.State);
+        Device.Deliver([3]);
+        Assert.Equal([3], await ReceiveAsync(queue));
+    }
+
+    [Fact]
+    public async Task Fault_AttemptsUsedUp_StaysFaulted()
+    {
+        BulkInQueue queue = Open();
+        Device.Storm(TransferStatus.Stall);
+
+        await AdvanceUntilAsync(() => queue.State == BulkInState.Faulted);
+
+        for (int i = 0; i < 5; i++)
+        {
+            Assert.True((await FaultAsync(queue)).RecoversByItself, "Each generation's fault is thrown once.");
+        }
+
+        BulkInException last = await FaultAsync(queue);
+        Assert.False(last.RecoversByItself, "The queue gave up.");
+        Assert.Equal(last.Message, (await FaultAsync(queue)).Message);
+        Device.Calm();
+        await queue.RecoverAsync().InTime();
+        Device.Deliver([1]);
+        Assert.Equal([1], await ReceiveAsync(queue));
+    }
+
+    [Fact]
+    public async Task Interrupted_WaitsForRecoverAsync()
+    {
+        BulkInQueue queue = Open();
+        Device.Interrupt(Interruption.Reset);
+        await StateAsync(queue, BulkInState.Faulted);
+
+        BulkInException fault = await FaultAsync(queue);
+        Assert.Equal((BulkInError.Interrupted, false), (fault.Error, fault.RecoversByItself));
+        Device.Restore();
+        await queue.RecoverAsync().InTime();
+
+        Device.Deliver([1]);
+        Assert.Equal([1], await ReceiveAsync(queue));
+    }
+
+    [Theory]
+    [InlineData(UnplugFlavor.Linux)]
+    [InlineData(UnplugFlavor.LinuxBusError)]
+    [InlineData(UnplugFlavor.Windows)]
+    [InlineData(UnplugFlavor.MacOSUsb3)]
+    [InlineData(UnplugFlavor.MacOSUsb2)]
+    public async Task Unplug_DataReady_DataFirstThenGoneForGood(UnplugFlavor flavor)
+    {
+        using SimulatedEndpoint device = new(new SimulatedEndpointOptions
+        {
+            TimeProvider = Time,
+            Capabilities = flavor == UnplugFlavor.Windows ? BulkInCapabilities.StallMayMeanGone : BulkInCapabilities.None,
+        });
+        await using BulkInQueue queue = device.OpenQueue(Defaults);
+        device.Deliver([1]);
+        device.Deliver([2]);
+
+        device.Unplug(flavor);
+
+        await AdvanceUntilAsync(() => queue.State == BulkInState.Gone);
+        Assert.Equal([1], await ReceiveAsync(queue));
+        Assert.Equal([2], await ReceiveAsync(queue));
+        for (int i = 0; i < 3; i++)
+        {
+            BulkInException fault = await FaultAsync(queue);
+            Assert.Equal((BulkInError.DeviceGone, true), (fault.Error, fault.IsTerminal));
+        }
+
+        Assert.Equal(BulkInError.DeviceGone, (await Assert.ThrowsAsync<BulkInException>(() => queue.RecoverAsync().InTime())).Error);
+        Assert.Equal(BulkInError.DeviceGone, (await Assert.ThrowsAsync<BulkInException>(() => queue.PauseAsync().InTime())).Error);
+        Assert.Equal(BulkInError.DeviceGone, (await Assert.ThrowsAsync<BulkInException>(() => queue.ResumeAsync().InTime())).Error);
+        await queue.StopAsync().InTime();
+        Assert.Equal(BulkInStatus.Stopped, (await queue.RecvAsync(Destination).InTime()).Status);
+    }
+
+    [Fact]
+    public async Task PauseAsync_PendingReceive_SurvivesUntilResume()
+    {
+        BulkInQueue queue = Open();
+        ValueTask<BulkInResult> receive = queue.RecvAsync(Destination);
+
+        await queue.PauseAsync().InTime();
+        Assert.Equal(BulkInState.Paused, queue.State);
+        Assert.Equal(0, Device.InFlight);
+        Assert.False(receive.IsCompleted, "A pending receive survives a pause.");
+        await queue.ResumeAsync().InTime();
+
+        Assert.Equal(4, Device.Posted);
+        Device.Deliver([1]);
+        Assert.Equal(1, (await receive.InTime()).Length);
+    }
+
+    [Fact]
+    public async Task PauseAsync_DataArrived_StaysReceivable()
+    {
+        BulkInQueue queue = Open();
+        Device.Deliver([1]);
+        Device.Deliver([2]);
+
+        await queue.PauseAsync().InTime();
+
+        Assert.Equal([1], await ReceiveAsync(queue));
+        Assert.Equal([2], await ReceiveAsync(queue));
+        Assert.Equal(BulkInStatus.TimedOut, (await queue.RecvAsync(Destination, TimeSpan.Zero).InTime()).Status);
+    }
+
+    [Fact]
+    public async Task StopAsync_DataArrived_DataThenStopped()
+    {
+        BulkInQueue queue = Open();
+        Device.Deliver([1]);
+
+        await queue.StopAsync().InTime();
+
+        Assert.Equal([1], await ReceiveAsync(queue));
+        Assert.Equal(BulkInStatus.Stopped, (await queue.RecvAsync(Destination).InTime()).Status);
+        Assert.True(queue.TryRecv(Destination, out BulkInResult result));
+        Assert.Equal(BulkInStatus.Stopped, result.Status);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => queue.ResumeAsync().InTime());
+        await Assert.ThrowsAsync<InvalidOperationException>(() => queue.PauseAsync().InTime());
+        await Assert.ThrowsAsync<InvalidOperationException>(() => queue.RecoverAsync().InTime());
+        await queue.StopAsync().InTime();
+    }
+
+    [Fact]
+    public async Task StopAsync_PendingReceive_EndsIt()
+    {
+        BulkInQueue queue = Open();
+        ValueTask<BulkInResult> receive = queue.RecvAsync(Destination);
+
+        await queue.StopAsync().InTime();
+
+        Assert.Equal(BulkInStatus.Stopped, (await receive.InTime()).Status);
+    }
+
+    [Fact]
+    public async Task Verb_TokenCancelled_EndsTheWaitNotTheOperation()
+    {
+        BulkInQueue queue = Open();
+        SimulationGate gate = new();
+        Device.Cancels.Next(new SimulatedCancel { Gate = gate });
+        using CancellationTokenSource cancel = new();
+        Task pause = queue.PauseAsync(cancel.Token);
+
+        await cancel.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => pause.InTime());
+        gate.Open();
+        await StateAsync(queue, BulkInState.Paused);
+    }
+
+    [Fact]
+    public async Task SubmitFault_AfterGoodData_DataFirstThenTheFault()
+    {
+        BulkInQueue queue = Open();
+        Device.Submits.Next(new BackendResult(BackendStatus.Io, -1, 5));
+        Device.Deliver([1]);
+        Device.Deliver([2]);
+
+        Assert.Equal([1], await ReceiveAsync(queue));
+        Assert.Equal([2], await ReceiveAsync(queue));
+        BulkInException fault = await FaultAsync(queue);
+
+        Assert.Equal((BulkInError.SubmitFailed, -1, 5), (fault.Error, fault.NativeCode, fault.SystemError));
+        await StateAsync(queue, BulkInState.Running);
+        Device.Deliver([3]);
+        Assert.Equal([3], await ReceiveAsync(queue));
+    }
+
+    [Fact]
+    public async Task SubmitNoMemory_WhileOthersArePosted_NeverSurfaces()
+    {
+        BulkInQueue queue = Open();
+        Device.Submits.Next(new BackendResult(BackendStatus.NoMemory, -11), times: 2);
+        Device.Deliver([1]);
+        Assert.Equal([1], await ReceiveAsync(queue));
+        Assert.Equal((3, 2L), (Device.Posted, queue.Statistics.SubmitsDeferred));
+
+        Device.Deliver([2]);
+        Assert.Equal([2], await ReceiveAsync(queue));
+
+        Assert.Equal(4, Device.Posted);
+        Assert.Equal(0, queue.Statistics.Faults);
+    }
+}
