@@ -44,7 +44,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
     private ReadOnlyMemory<byte> _instantPattern;
     private int _instantLength;
     private bool _isInstant;
-    private int _graceSubmits;
+    private int _graceCalls;
     private bool _isHalted;
     private bool _isHolding;
     private bool _isReporting;
@@ -330,10 +330,11 @@ public sealed partial class SimulatedEndpoint : IDisposable
 
     /// <summary>The device is unplugged, for good.</summary>
     /// <param name="flavor">What that looks like.</param>
-    /// <param name="graceSubmits">For <see cref="UnplugFlavor.LinuxBusError"/>: submits still accepted, and failed with ERROR, or probes that learn nothing, before "no device". Default 2.</param>
-    public void Unplug(UnplugFlavor flavor = UnplugFlavor.Linux, int graceSubmits = 2)
+    /// <param name="graceCalls">For <see cref="UnplugFlavor.LinuxBusError"/>: calls that still meet a failing bus and not "no device": a submit is accepted
+    /// and fails with ERROR, clear-halt answers an input/output error, a probe proves nothing. Default 2.</param>
+    public void Unplug(UnplugFlavor flavor = UnplugFlavor.Linux, int graceCalls = 2)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(graceSubmits);
+        ArgumentOutOfRangeException.ThrowIfNegative(graceCalls);
         lock (_sync)
         {
             if (_condition is Condition.Unplugged or Condition.HandleClosed)
@@ -342,7 +343,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
             }
 
             _condition = Condition.Unplugged;
-            _graceSubmits = flavor == UnplugFlavor.LinuxBusError ? graceSubmits : 0;
+            _graceCalls = flavor == UnplugFlavor.LinuxBusError ? graceCalls : 0;
             _submitAnswer = SimulatedResults.Of(flavor switch
             {
                 UnplugFlavor.Windows => BackendStatus.Io,
@@ -388,6 +389,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
                 Interruption.Sleep => (Condition.Suspended, SimulatedResults.Of(BackendStatus.Io, systemError: 113), SimulatedResults.Of(BackendStatus.Io, systemError: 113)),
                 _ => (Condition.Attached, default, default),
             };
+            _isHalted &= cause != Interruption.Reset;
             Record(SimulatedEventKind.Interrupted);
             RetireAll(TransferStatus.NoDevice, newestFirst: true);
         }
@@ -503,8 +505,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
     /// <param name="pattern">The bytes of each transfer, cut to its buffer.</param>
     public void StartInstant(ReadOnlyMemory<byte> pattern)
     {
-        _instantPattern = pattern;
-        StartInstantCore(pattern.Length);
+        StartInstant(pattern, pattern.Length);
     }
 
     /// <summary>Every submit completes at once with so many bytes, whatever the buffer holds: measures the library without the device's copy.</summary>
@@ -512,8 +513,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
     public void StartInstant(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        _instantPattern = default;
-        StartInstantCore(length);
+        StartInstant(default, length);
     }
 
     /// <summary>Ends <see cref="StartInstant(int)"/>: transfers wait for data again.</summary>
@@ -634,21 +634,17 @@ public sealed partial class SimulatedEndpoint : IDisposable
         lock (_sync)
         {
             List<SimulatedTransfer> transfers = [.. _transfers.Where(t => t.Phase != TransferPhase.Disposed)];
-            List<SimulatedBuffer> buffers = [.. _buffers.Where(b => !b.IsFreed)];
             bool used = _transfers.Count > 0 || _buffers.Count > 0;
             if (transfers.Count > AllowedLeaks)
             {
                 throw Accuse($"{transfers.Count} of {_transfers.Count} transfers were never disposed of ({AllowedLeaks} allowed): {string.Join(", ", transfers.Take(8).Select(Describe))}.");
             }
 
-            if (transfers.Count == 0 || buffers.Exists(b => b.Owner is null))
+            // Only what is posted may keep its buffer; everything else the queue must give back.
+            List<SimulatedBuffer> idle = [.. _buffers.Where(b => !b.IsFreed && b.Owner is null)];
+            if (idle.Count > AllowedLeaks)
             {
-                // Only what is posted may keep its buffer; everything else the queue must give back.
-                List<SimulatedBuffer> idle = [.. buffers.Where(b => b.Owner is null)];
-                if (idle.Count > AllowedLeaks)
-                {
-                    throw Accuse($"{idle.Count} of {_buffers.Count} buffers were never disposed of ({AllowedLeaks} allowed): {string.Join(", ", idle.Take(8).Select(b => $"buffer {b.Number}"))}.");
-                }
+                throw Accuse($"{idle.Count} of {_buffers.Count} buffers were never disposed of ({AllowedLeaks} allowed): {string.Join(", ", idle.Take(8).Select(b => $"buffer {b.Number}"))}.");
             }
 
             if (used && !_isBackendDisposed && AllowedLeaks == 0)
@@ -685,10 +681,11 @@ public sealed partial class SimulatedEndpoint : IDisposable
         }
     }
 
-    private void StartInstantCore(int length)
+    private void StartInstant(ReadOnlyMemory<byte> pattern, int length)
     {
         lock (_sync)
         {
+            _instantPattern = pattern;
             _instantLength = length;
             _isInstant = true;
             Settle();
