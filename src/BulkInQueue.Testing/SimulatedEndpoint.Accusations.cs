@@ -94,7 +94,7 @@ public sealed partial class SimulatedEndpoint
                 throw Accuse($"Submit of {Describe(transfer)} with buffer {own.Number}, which {Describe(owner)} is posted with.");
             }
         }
-        else if (Options.ChecksBuffers && _transfers.Find(t => t.IsInFlight && Overlaps(t.Buffer!, buffer)) is { } other)
+        else if (Options.ChecksBuffers && FindInFlightWith(buffer) is { } other)
         {
             throw Accuse($"Submit of {Describe(transfer)} with memory that {Describe(other)} is posted with.");
         }
@@ -103,6 +103,20 @@ public sealed partial class SimulatedEndpoint
         {
             throw Accuse($"Submit of {Describe(transfer)} with {buffer.Length} bytes, not a positive multiple of the max packet size {Options.MaxPacketSize}.");
         }
+    }
+
+    // Under _sync. A loop and not a lambda: a closure would be allocated for every submit.
+    private SimulatedTransfer? FindInFlightWith(TransferBuffer buffer)
+    {
+        foreach (SimulatedTransfer transfer in _transfers)
+        {
+            if (transfer.IsInFlight && Overlaps(transfer.Buffer!, buffer))
+            {
+                return transfer;
+            }
+        }
+
+        return null;
     }
 
     private static bool Overlaps(TransferBuffer one, TransferBuffer other) =>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using BulkIn.Backends;
 
 namespace BulkIn.Testing;

@@ -1,7 +1,8 @@
 using System.Collections.Concurrent;
 using BulkIn.Backends;
+using Xunit;
 
-namespace BulkIn.Testing.Tests;
+namespace BulkIn.Testing;
 
 /// <summary>A well-behaved user of the seam, without a queue: some transfers with a buffer each, and a record of their completions.</summary>
 internal sealed class SeamHost : IDisposable

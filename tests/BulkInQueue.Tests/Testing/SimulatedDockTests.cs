@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
+using Xunit;
 
-namespace BulkIn.Testing.Tests;
+namespace BulkIn.Testing;
 
 public sealed class SimulatedDockTests
 {
@@ -77,6 +78,7 @@ public sealed class SimulatedDockTests
 
         Assert.Equal((100L, 200L, 200L), (dock.OutsAccepted, dock.RepliesProduced, dock.RepliesDelivered));
         Assert.Equal(3, dock.DepthHistory.Skip(5).Min(d => d.Posted));
+        host.OnComplete = null;
     }
 
     [Fact]

@@ -1,6 +1,9 @@
+// Transfers that never complete stay behind on purpose.
+#pragma warning disable CA2000
 using BulkIn.Backends;
+using Xunit;
 
-namespace BulkIn.Testing.Tests;
+namespace BulkIn.Testing;
 
 public sealed class SimulatedEndpointFaultTests
 {

@@ -1,4 +1,6 @@
-namespace BulkIn.Testing.Tests;
+using Xunit;
+
+namespace BulkIn.Testing;
 
 public sealed class SimulationGateTests
 {
