@@ -38,7 +38,8 @@ public sealed class BulkInException : IOException
     /// number was delivered before.</summary>
     public long Sequence { get; init; }
 
-    /// <summary>Position in the stream: bytes received from the endpoint before the fault.</summary>
+    /// <summary>Position in the stream: bytes received from the endpoint before the fault. For an OUT or control transfer of a <see cref="LibUsbDevice"/>: bytes
+    /// transferred before it failed.</summary>
     public long BytePosition { get; init; }
 
     /// <summary>True when the queue recovers by itself: the next receive waits for new data. False: it throws this fault again until
