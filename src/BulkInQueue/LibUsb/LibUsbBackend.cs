@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using BulkIn.Backends;
+using BulkIn.Diagnostics;
 
 namespace BulkIn.LibUsb;
 
@@ -15,6 +16,7 @@ internal sealed class LibUsbBackend : IBulkInBackend
     private readonly ILibUsb _libusb;
     private readonly IDisposable _reservation;
     private readonly BulkInQueueOptions _options;
+    private readonly GuardedLogger _logger;
     private readonly LibUsbPlatform _platform;
     private readonly LibUsbRemedy _remedy;
     private readonly UsbfsMemoryLimit _limit;
@@ -28,6 +30,7 @@ internal sealed class LibUsbBackend : IBulkInBackend
         _libusb = access.LibUsb;
         _reservation = reservation;
         _options = options;
+        _logger = new GuardedLogger(options.Logger);
         _platform = remedy.Platform;
         Endpoint = endpoint;
 
@@ -232,11 +235,11 @@ internal sealed class LibUsbBackend : IBulkInBackend
 
         if (_deviceMemory.Count > 0)
         {
-            LibUsbLog.DeviceMemoryUsed(_options.Logger, Endpoint.Address, Endpoint.DeviceName, buffers, _options.BufferLength);
+            LibUsbLog.DeviceMemoryUsed(_logger, Endpoint.Address, Endpoint.DeviceName, buffers, _options.BufferLength);
         }
         else
         {
-            LibUsbLog.DeviceMemoryRefused(_options.Logger, Endpoint.Address, Endpoint.DeviceName, reason);
+            LibUsbLog.DeviceMemoryRefused(_logger, Endpoint.Address, Endpoint.DeviceName, reason);
         }
     }
 
@@ -274,7 +277,7 @@ internal sealed class LibUsbBackend : IBulkInBackend
         _access.Exit();
         if (code != LibUsbCode.Success && code != LibUsbCode.NoDevice)
         {
-            LibUsbLog.RawIoFailed(_options.Logger, Endpoint.Address, Endpoint.DeviceName, enable, _libusb.ErrorName(code), code);
+            LibUsbLog.RawIoFailed(_logger, Endpoint.Address, Endpoint.DeviceName, enable, _libusb.ErrorName(code), code);
         }
 
         return code == LibUsbCode.Success;

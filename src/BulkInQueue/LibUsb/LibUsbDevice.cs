@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using BulkIn.Backends;
+using BulkIn.Diagnostics;
 using BulkIn.LibUsb;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -348,7 +349,7 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
 
     internal static LibUsbDevice Open(ILibUsb libusb, LibUsbPlatform platform, Func<LibUsbDeviceInfo, bool> isMeant, string? serialNumber, string wanted, ILogger? logger)
     {
-        logger ??= NullLogger.Instance;
+        logger = new GuardedLogger(logger ?? NullLogger.Instance);
         var loop = new LibUsbEventLoop(libusb, logger);
         nint opened = 0;
         try
