@@ -1,8 +1,10 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using BulkIn.Backends;
 using BulkIn.Core;
 using BulkIn.Diagnostics;
+using BulkIn.LibUsb;
 
 namespace BulkIn;
 
@@ -119,6 +121,48 @@ public sealed class BulkInQueue : IAsyncDisposable
         queue = new BulkInQueue(backend, options);
         queue.Start(options);
         return queue;
+    }
+
+    /// <summary>Opens a queue on a libusb device handle that somebody else opened, such as LibUsbDotNet.</summary>
+    /// <param name="libusbDeviceHandle">A <c>libusb_device_handle</c>, its interface claimed; see the other overload for what its owner must do.</param>
+    /// <param name="endpoint">The address, 0x81 to 0x8F, of a bulk or interrupt endpoint.</param>
+    /// <param name="depth">Transfers kept posted; see <see cref="BulkInQueueOptions.Depth"/>.</param>
+    /// <param name="bufferLength">Bytes of each; see <see cref="BulkInQueueOptions.BufferLength"/>.</param>
+    /// <returns>A queue with every slot posted.</returns>
+    /// <exception cref="ArgumentException">The handle is invalid, the endpoint cannot be queued, or a figure is out of range; the message says what there is.</exception>
+    /// <exception cref="InvalidOperationException">The handle's endpoint has a queue already; the message names it.</exception>
+    /// <exception cref="BulkInException">The queue does not fit the system's limit for USB buffers, or a transfer was refused.</exception>
+    /// <exception cref="ObjectDisposedException">The handle is closed.</exception>
+    /// <exception cref="DllNotFoundException">libusb is not installed; the message says how to.</exception>
+    public static BulkInQueue Open(SafeHandle libusbDeviceHandle, byte endpoint, int depth, int bufferLength) =>
+        Open(libusbDeviceHandle, endpoint, new BulkInQueueOptions { Depth = depth, BufferLength = bufferLength });
+
+    /// <summary>Opens a queue on a libusb device handle that somebody else opened, such as LibUsbDotNet.</summary>
+    /// <remarks>
+    /// <para>The handle stays its owner's. It must be a <c>libusb_device_handle</c> of the libusb that this library loads (any other SafeHandle is undefined
+    /// behaviour), its interface claimed, and the owner must handle the events of its context on a thread for as long as the queue is open: there is no way from
+    /// a handle to its context, so the queue cannot.</para>
+    /// <para>Dispose of the queue before the owner closes the handle. The queue holds a reference only for the length of each native call; when the owner closes
+    /// first, it notices at the next call, or within a second, makes no further native call, reports <see cref="BulkInError.HandleClosed"/> and leaves its posted
+    /// buffers allocated, because the system may still write into them. A pump that stopped, or a context exited without a close, cannot be noticed while
+    /// idle.</para>
+    /// <para>Meanwhile nobody else may clear a halt, reset, or change the alternate setting.</para>
+    /// </remarks>
+    /// <param name="libusbDeviceHandle">A <c>libusb_device_handle</c>, its interface claimed.</param>
+    /// <param name="endpoint">The address, 0x81 to 0x8F, of a bulk or interrupt endpoint. It is looked up in the active configuration, narrowed by
+    /// <see cref="BulkInQueueOptions.InterfaceNumber"/> and <see cref="BulkInQueueOptions.AlternateSetting"/>.</param>
+    /// <param name="options">How; default values when null.</param>
+    /// <returns>A queue with every slot posted.</returns>
+    /// <exception cref="ArgumentException">The handle is invalid, the endpoint cannot be queued, or an option is out of range; the message says what there is.</exception>
+    /// <exception cref="InvalidOperationException">The handle's endpoint has a queue already; the message names it.</exception>
+    /// <exception cref="BulkInException">The queue does not fit the system's limit for USB buffers, or a transfer was refused.</exception>
+    /// <exception cref="ObjectDisposedException">The handle is closed.</exception>
+    /// <exception cref="DllNotFoundException">libusb is not installed; the message says how to.</exception>
+    public static BulkInQueue Open(SafeHandle libusbDeviceHandle, byte endpoint, BulkInQueueOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(libusbDeviceHandle);
+        options ??= new BulkInQueueOptions();
+        return Open(LibUsbBackend.ForForeignHandle(libusbDeviceHandle, endpoint, options), options);
     }
 
     /// <summary>Receives the next data: copies it, posts the slot again, then returns.</summary>
