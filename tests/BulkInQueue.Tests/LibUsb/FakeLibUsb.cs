@@ -18,6 +18,7 @@ internal sealed unsafe class FakeLibUsb : ILibUsb, IDisposable
 
     private readonly object _gate = new();
     private readonly Queue<Action> _events = [];
+    private readonly List<int> _eventCodes = [];
     private readonly HashSet<nint> _live = [];
     private readonly List<nint> _posted = [];
     private readonly HashSet<nint> _handles = [];
@@ -30,7 +31,17 @@ internal sealed unsafe class FakeLibUsb : ILibUsb, IDisposable
 
     public List<string> Calls { get; } = [];
 
-    public List<int> EventCodes { get; } = [];
+    /// <summary>What handling events answered so far, where the real one does it or was made to fail.</summary>
+    public IReadOnlyList<int> EventCodes
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _eventCodes];
+            }
+        }
+    }
 
     public ILibUsb? Real { get; init; }
 
@@ -488,7 +499,7 @@ internal sealed unsafe class FakeLibUsb : ILibUsb, IDisposable
             int code = Real.HandleEvents(context);
             lock (_gate)
             {
-                EventCodes.Add(code);
+                _eventCodes.Add(code);
                 Monitor.PulseAll(_gate);
             }
 
@@ -500,7 +511,7 @@ internal sealed unsafe class FakeLibUsb : ILibUsb, IDisposable
         {
             if (NextEventCodes.TryDequeue(out int failed))
             {
-                EventCodes.Add(failed);
+                _eventCodes.Add(failed);
                 Monitor.PulseAll(_gate);
                 return failed;
             }

@@ -278,7 +278,7 @@ public sealed class LibUsbDeviceTests : IDisposable
         await Assert.ThrowsAsync<ArgumentException>(() => device.WriteAsync(0x03, new byte[4], Second));
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => device.WriteAsync(0x02, new byte[4], TimeSpan.Zero));
         await Assert.ThrowsAsync<ArgumentException>(() => device.ControlAsync(default, new byte[65536], Second));
-        device.Dispose();
+        await device.DisposeAsync();
         await Assert.ThrowsAsync<ObjectDisposedException>(() => device.WriteAsync(0x02, new byte[4], Second));
         await Assert.ThrowsAsync<ObjectDisposedException>(() => device.ClearHaltAsync(0x02));
     }

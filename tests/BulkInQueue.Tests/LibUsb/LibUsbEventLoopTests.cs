@@ -26,7 +26,11 @@ public sealed partial class LibUsbEventLoopTests
     [SkippableFact]
     public async Task Run_SignalsToTheEventThread_GoesOn()
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "thread-directed signals are sent the Linux way");
+        if (!OperatingSystem.IsLinux())
+        {
+            throw new SkipException("thread-directed signals are sent the Linux way");
+        }
+
         using var fake = new FakeLibUsb { Real = RealLibUsb.Require() };
         using PosixSignalRegistration handled = PosixSignalRegistration.Create(PosixSignal.SIGWINCH, context => context.Cancel = true);
         var loop = new LibUsbEventLoop(fake, NullLogger.Instance);
@@ -96,13 +100,7 @@ public sealed partial class LibUsbEventLoopTests
         }
     }
 
-    private static int Interruptions(FakeLibUsb fake)
-    {
-        lock (fake.EventCodes)
-        {
-            return fake.EventCodes.ToArray().Count(code => code == LibUsbCode.Interrupted);
-        }
-    }
+    private static int Interruptions(FakeLibUsb fake) => fake.EventCodes.Count(code => code == LibUsbCode.Interrupted);
 
     private static int OpenDescriptors() => Directory.Exists("/proc/self/fd") ? Directory.GetFileSystemEntries("/proc/self/fd").Length : 0;
 

@@ -6,7 +6,7 @@ namespace BulkIn.Tests.LibUsb;
 /// <summary>Keeps what a transfer reported.</summary>
 internal sealed class Recorder : ITransferCompletion
 {
-    private readonly SemaphoreSlim _reported = new(0);
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
 
     public List<(TransferStatus Status, int Length, int Native)> Reports { get; } = [];
 
@@ -15,16 +15,20 @@ internal sealed class Recorder : ITransferCompletion
         lock (Reports)
         {
             Reports.Add((status, actualLength, nativeStatus));
+            Monitor.PulseAll(Reports);
         }
-
-        _reported.Release();
     }
 
     public (TransferStatus Status, int Length, int Native) WaitForReport()
     {
-        Assert.True(_reported.Wait(TimeSpan.FromSeconds(20)), "The transfer's completion should have been reported within 20 s.");
         lock (Reports)
         {
+            if (Reports.Count == 0)
+            {
+                _ = Monitor.Wait(Reports, Bound);
+            }
+
+            Assert.True(Reports.Count > 0, "The transfer's completion should have been reported within 20 s.");
             return Reports[^1];
         }
     }
