@@ -7,5 +7,7 @@ namespace BulkIn.Testing;
 /// <param name="Timestamp">When it completed on the capturing host.</param>
 /// <param name="Length">Bytes handed to the queue.</param>
 /// <param name="MissingLength">Bytes that followed them on the bus and were cut by the snap length.</param>
+/// <param name="RecordedEndOfMessage">With missing bytes: whether the transfer ended in a short packet on the capturing host; the queue cannot tell,
+/// because to it every cut transfer is short. Otherwise <see langword="null"/>: <see cref="BulkInResult.EndOfMessage"/> holds.</param>
 [StructLayout(LayoutKind.Auto)]
-public readonly record struct CaptureDelivery(TimeSpan Time, DateTimeOffset Timestamp, int Length, int MissingLength);
+public readonly record struct CaptureDelivery(TimeSpan Time, DateTimeOffset Timestamp, int Length, int MissingLength, bool? RecordedEndOfMessage);

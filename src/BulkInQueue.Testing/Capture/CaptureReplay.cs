@@ -376,6 +376,7 @@ public sealed class CaptureReplay : IBulkInBackend
         long number = 0;
         long completion = 0;
         long burstStart = -1;
+        bool unplugged = false;
         (DateTimeOffset Recorded, long Stamp)? clock = null;
 
         while (_reader.Read() is { } captured)
@@ -406,13 +407,10 @@ public sealed class CaptureReplay : IBulkInBackend
 
             if (gone && afterLife)
             {
+                // The rest of the recording is counted before the queue hears of the unplug, so that whoever does finds the final figures.
                 Count(static s => s with { Unplugged = s.Unplugged + 1 });
-                if (End == CaptureReplayEnd.None)
-                {
-                    clock = await PaceAsync(clock, captured.Timestamp, stopped).ConfigureAwait(false);
-                    Finish(CaptureReplayEnd.Unplugged, failure: null);
-                }
-
+                clock = await PaceAsync(clock, captured.Timestamp, stopped).ConfigureAwait(false);
+                unplugged = true;
                 continue;
             }
 
@@ -424,7 +422,7 @@ public sealed class CaptureReplay : IBulkInBackend
 
             bool fault = !success && !gone && !UrbStatus.IsHostCancel(captured.Status);
             Count(fault ? static s => s with { Faults = s.Faults + 1 } : static s => s with { Delivered = s.Delivered + 1 });
-            if (End != CaptureReplayEnd.None)
+            if (unplugged)
             {
                 // A failure recorded after the unplug: counted, and there is nothing left that could fail.
                 continue;
@@ -442,10 +440,7 @@ public sealed class CaptureReplay : IBulkInBackend
             await DeliverAsync(captured, known ? submission.Requested : null, fault, stopped).ConfigureAwait(false);
         }
 
-        if (End == CaptureReplayEnd.None)
-        {
-            Finish(CaptureReplayEnd.RecordingEnded, failure: null);
-        }
+        Finish(unplugged ? CaptureReplayEnd.Unplugged : CaptureReplayEnd.RecordingEnded, failure: null);
     }
 
     /// <summary>Remembers a submission until its completion.</summary>
@@ -491,7 +486,7 @@ public sealed class CaptureReplay : IBulkInBackend
         Count(s => s with { MissingBytes = s.MissingBytes + missing });
 
         // Only a short packet ends a transfer before its buffer is full. A recorded transfer that was full did not end in one.
-        bool wasFull = !fault && missing == 0 && captured.UrbLength > 0 && requested is { } request && captured.UrbLength >= request;
+        bool wasFull = !fault && captured.UrbLength > 0 && requested is { } request && captured.UrbLength >= request;
         bool endedShort = !fault && missing == 0 && requested is { } asked && captured.UrbLength < asked;
         TransferStatus status = fault ? UrbStatus.ToFault(captured.Status) : TransferStatus.Completed;
         ReadOnlyMemory<byte> rest = captured.Data;
@@ -512,9 +507,10 @@ public sealed class CaptureReplay : IBulkInBackend
                     rest = rest[taken..];
                     head.Filled += taken;
                     head.Time = captured.Timestamp;
+                    head.EndedMessage = !fault && !wasFull;
 
                     bool full = head.Filled == head.Buffer.Length;
-                    if (rest.IsEmpty && wasFull && !full)
+                    if (rest.IsEmpty && wasFull && missing == 0 && !full)
                     {
                         // The transfer stays posted, partly filled; what the device sent next goes on in it.
                         return;
@@ -555,7 +551,7 @@ public sealed class CaptureReplay : IBulkInBackend
         _statistics = _statistics with { Bytes = _statistics.Bytes + filled };
         if (_options.NoteDeliveries && (noted || filled > 0))
         {
-            _deliveries.Enqueue(new CaptureDelivery(transfer.Time - _start, transfer.Time, filled, missing));
+            _deliveries.Enqueue(new CaptureDelivery(transfer.Time - _start, transfer.Time, filled, missing, missing > 0 ? transfer.EndedMessage : null));
         }
 
         transfer.Buffer = null;
@@ -602,6 +598,9 @@ public sealed class CaptureReplay : IBulkInBackend
 
         /// <summary>When the last of them were recorded.</summary>
         public DateTimeOffset Time { get; set; }
+
+        /// <summary>Whether the recorded transfer they are from ended in a short packet, as far as the recording tells.</summary>
+        public bool EndedMessage { get; set; }
 
         public BackendResult Submit(TransferBuffer buffer)
         {
