@@ -9,6 +9,8 @@ namespace ControlPlaneReader;
 /// <summary>The command line: what may be combined, in which ranges, and what each does.</summary>
 internal sealed class CommandLine
 {
+    private const int DefaultDepth = 8;
+    private const int DefaultBuffer = 16 * 1024;
     private const int LongestBuffer = 16 * 1024 * 1024;
     private const long MostMemory = 1L << 30;
 
@@ -96,20 +98,20 @@ internal sealed class CommandLine
 
         int? depth = Number(parsed, _depth, 1, BulkInQueueOptions.MaximumDepth);
         int? buffer = Number(parsed, _buffer, 1, LongestBuffer);
-        if ((long)(depth ?? 8) * (buffer ?? 0) > MostMemory)
+        if ((long)(depth ?? DefaultDepth) * (buffer ?? DefaultBuffer) > MostMemory)
         {
-            throw Usage($"--depth {depth ?? 8} times --buffer {buffer} is more than {MostMemory / (1 << 20)} MiB of buffers.");
+            throw Usage($"--depth {depth ?? DefaultDepth} times --buffer {buffer ?? DefaultBuffer} is more than {MostMemory / (1 << 20)} MiB of buffers.");
         }
 
         byte endpoint = EndpointAddress(parsed);
         IReport report = parsed.GetValue(_json) ? new JsonReport(output) : new TextReport(output, parsed.GetValue(_full));
         if (capture is not null)
         {
-            var request = new CaptureRequest(capture, endpoint, SourceOf(parsed), parsed.GetValue(_realTime), depth ?? 8, buffer);
+            var request = new CaptureRequest(capture, endpoint, SourceOf(parsed), parsed.GetValue(_realTime), depth ?? DefaultDepth, buffer);
             return await CaptureReading.RunAsync(request, report, errors, stop);
         }
 
-        throw Usage("not yet");
+        return await DockComparison.RunAsync(depth ?? DefaultDepth, buffer ?? DefaultBuffer, parsed.GetValue(_json), output, stop);
     }
 
     private void Check(ParseResult parsed, bool capture, bool device, bool list)
@@ -142,7 +144,7 @@ internal sealed class CommandLine
             return true;
         }
 
-        if (option == _depth)
+        if (option == _depth || option == _buffer || option == _json)
         {
             return !list;
         }

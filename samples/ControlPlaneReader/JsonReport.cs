@@ -69,6 +69,9 @@ internal sealed record MalformedLine(string Event, double Time, int Length, stri
 
 internal sealed record FaultLine(string Event, double Time, string Error, int NativeCode, string Message);
 
+internal sealed record ComparisonLine(
+    string Event, int Outs, int RepliesForEachOut, int FifoReplies, int Depth, int BufferLength, DockRun OneTransferAtATime, DockRun Queue);
+
 internal sealed record KindCount(uint Type, ushort Subtype, long Frames);
 
 internal sealed record TransferCounts(long Received, long Framed, long Malformed, long Empty);
@@ -114,4 +117,5 @@ internal sealed record SummaryLine
 [JsonSerializable(typeof(MalformedLine))]
 [JsonSerializable(typeof(FaultLine))]
 [JsonSerializable(typeof(SummaryLine))]
+[JsonSerializable(typeof(ComparisonLine))]
 internal sealed partial class JsonLines : JsonSerializerContext;
