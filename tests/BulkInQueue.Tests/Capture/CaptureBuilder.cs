@@ -38,7 +38,7 @@ internal sealed class CaptureBuilder
     public const long StartSeconds = 1_781_654_400;
 
     private readonly CaptureFlavor _flavor;
-    private readonly MemoryStream _file = new();
+    private readonly List<byte> _file = [];
 
     public CaptureBuilder(CaptureFlavor? flavor = null, int snapLength = 65535)
     {
@@ -72,11 +72,11 @@ internal sealed class CaptureBuilder
     /// <summary>The most bytes of a record that the recorder keeps.</summary>
     public int Snap { get; set; } = int.MaxValue;
 
-    public long Length => _file.Length;
+    public long Length => _file.Count;
 
-    public byte[] ToArray() => _file.ToArray();
+    public byte[] ToArray() => [.. _file];
 
-    public MemoryStream ToStream() => new(_file.ToArray());
+    public MemoryStream ToStream() => new([.. _file]);
 
     public CaptureBuilder Submit(ulong urb, int length = 4096, double time = 0) =>
         Event((byte)'S', urb, -115, length, [], time, Endpoint, transferType: 3);
@@ -134,7 +134,7 @@ internal sealed class CaptureBuilder
             U32((uint)(units % perSecond));
             U32((uint)kept.Length);
             U32((uint)record.Length);
-            _file.Write(kept);
+            _file.AddRange(kept);
             return this;
         }
 
@@ -203,8 +203,8 @@ internal sealed class CaptureBuilder
         int padded = (body.Length + 3) & ~3;
         U32(type);
         U32((uint)(padded + 12));
-        _file.Write(body);
-        _file.Write(new byte[padded - body.Length]);
+        _file.AddRange(body);
+        _file.AddRange(new byte[padded - body.Length]);
         U32((uint)(padded + 12));
         return this;
     }
@@ -213,14 +213,14 @@ internal sealed class CaptureBuilder
     {
         Span<byte> bytes = stackalloc byte[2];
         Put16(bytes, 0, value);
-        _file.Write(bytes);
+        _file.AddRange(bytes);
     }
 
     private void U32(uint value)
     {
         Span<byte> bytes = stackalloc byte[4];
         Put32(bytes, 0, value);
-        _file.Write(bytes);
+        _file.AddRange(bytes);
     }
 
     private void Put16(Span<byte> target, int offset, ushort value)
