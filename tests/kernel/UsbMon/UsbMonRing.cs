@@ -1,0 +1,152 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace BulkIn.UsbMon;
+
+/// <summary>usbmon's binary interface: a ring shared with the kernel, read in batches (Documentation/usb/usbmon.rst).</summary>
+internal sealed unsafe partial class UsbMonRing : IDisposable
+{
+    // The largest the kernel gives. Payloads share it with the records, so a smaller one would drop events.
+    private const int RingSize = 1200 * 1024;
+    private const int BatchSize = 128;
+    private const int PollMilliseconds = 20;
+    private const int ReadNonBlockCloseOnExec = 0x800 | 0x80000;
+
+    private const uint SetRingSize = 0x9204;
+    private const uint FetchBatch = 0xC010_9207;
+    private const uint FlushEvents = 0x9208;
+    private const uint GetStatistics = 0x8008_9203;
+
+    private readonly SafeFileHandle _file;
+    private readonly byte* _ring;
+    private int _unflushed;
+    private int _dropped;
+
+    public UsbMonRing(int bus)
+    {
+        string path = $"/dev/usbmon{bus}";
+        int descriptor = Check(Open(path, ReadNonBlockCloseOnExec), $"open {path}");
+        _file = new SafeFileHandle(descriptor, ownsHandle: true);
+        Check(Control(_file, SetRingSize, (void*)RingSize), "set usbmon's ring size");
+        const int ProtectRead = 1;
+        const int MapShared = 1;
+        nint map = Map(0, RingSize, ProtectRead, MapShared, _file, 0);
+        if (map == -1)
+        {
+            Check(-1, "map usbmon's ring");
+        }
+
+        _ring = (byte*)map;
+    }
+
+    /// <summary>Events the kernel had no room for, so far.</summary>
+    public int Dropped => Volatile.Read(ref _dropped);
+
+    /// <summary>Takes what is there, waiting a moment if there is nothing.</summary>
+    /// <returns>False when there was nothing.</returns>
+    public bool Read(List<UsbMonEvent> events)
+    {
+        uint* offsets = stackalloc uint[BatchSize];
+        var fetch = new Fetch { Offsets = offsets, Count = BatchSize, Flush = (uint)_unflushed };
+        // SAFETY: the kernel writes at most Count offsets into the array, and Fetch is the struct it expects for this request.
+        if (Control(_file, FetchBatch, &fetch) < 0)
+        {
+            return Idle(Marshal.GetLastPInvokeError());
+        }
+
+        _unflushed = (int)fetch.Count;
+        for (int index = 0; index < _unflushed; index++)
+        {
+            // SAFETY: offsets lie inside the ring, and the kernel does not reuse a record before it is flushed, which the next fetch does.
+            if (UsbMonEvent.TryRead(new ReadOnlySpan<byte>(_ring + offsets[index], UsbMonEvent.HeaderSize), out UsbMonEvent happened))
+            {
+                events.Add(happened);
+            }
+        }
+
+        return _unflushed > 0;
+    }
+
+    public void Dispose()
+    {
+        _ = Unmap((nint)_ring, RingSize);
+        _file.Dispose();
+    }
+
+    private bool Idle(int error)
+    {
+        const int TryAgain = 11;
+        const int Interrupted = 4;
+        if (error is not (TryAgain or Interrupted))
+        {
+            throw new IOException($"usbmon: {new Win32Exception(error).Message} ({error})");
+        }
+
+        if (_unflushed > 0)
+        {
+            Check(Control(_file, FlushEvents, (void*)_unflushed), "flush usbmon's ring");
+            _unflushed = 0;
+        }
+
+        Statistics statistics;
+        // SAFETY: the kernel fills the two numbers of the struct.
+        Check(Control(_file, GetStatistics, &statistics), "read usbmon's statistics");
+        // The kernel's count begins again at each question.
+        Volatile.Write(ref _dropped, _dropped + (int)statistics.Dropped);
+
+        PollEntry entry = new() { Descriptor = (int)_file.DangerousGetHandle(), Wanted = 1 };
+        // SAFETY: one entry, of which the kernel writes the last field. A failure is an interruption, after which the next read looks again.
+        _ = Poll(&entry, 1, PollMilliseconds);
+        return false;
+    }
+
+    private static int Check(int result, string what)
+    {
+        int error = Marshal.GetLastPInvokeError();
+        return result >= 0 ? result : throw new IOException($"{what}: {new Win32Exception(error).Message} ({error})");
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Control(SafeFileHandle file, nuint request, void* argument);
+
+    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial nint Map(nint address, nint length, int protection, int flags, SafeFileHandle file, nint offset);
+
+    [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Unmap(nint address, nint length);
+
+    [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Poll(PollEntry* entries, nuint count, int timeout);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Fetch
+    {
+        public uint* Offsets;
+        public uint Count;
+        public uint Flush;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Statistics
+    {
+        public uint Queued;
+        public uint Dropped;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct PollEntry
+    {
+        public int Descriptor;
+        public short Wanted;
+        public short Returned;
+    }
+}

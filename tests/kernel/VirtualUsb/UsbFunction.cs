@@ -1,0 +1,31 @@
+namespace BulkIn.VirtualUsb;
+
+/// <summary>
+/// What a virtual device does. Derive from it and answer URBs; the chapter 9 requests are answered already. Every method is called on the device's own
+/// thread, one at a time and in the order the host acts, so a method that blocks holds the whole device.
+/// </summary>
+public abstract class UsbFunction
+{
+    /// <summary>A URB arrived at a bulk or interrupt endpoint that is not halted. It may be kept and answered later.</summary>
+    /// <param name="urb">The request.</param>
+    public abstract void Submitted(Urb urb);
+
+    /// <summary>The host wants a URB back that was not answered yet. The default gives it back at once; a device may also complete it first,
+    /// give it back later, or never.</summary>
+    /// <param name="urb">The request.</param>
+    public virtual void Unlinking(Urb urb)
+    {
+        ArgumentNullException.ThrowIfNull(urb);
+        urb.ConfirmUnlink();
+    }
+
+    /// <summary>A control request arrived. The default leaves every one to the standard answers, which stall what chapter 9 does not name.</summary>
+    /// <param name="urb">The request, with its <see cref="Urb.Setup"/>.</param>
+    /// <returns>True when this method has answered the request, or will answer it later.</returns>
+    public virtual bool Control(Urb urb) => false;
+
+    /// <summary>The device was unplugged: what was not answered will never be.</summary>
+    public virtual void Unplugged()
+    {
+    }
+}
