@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Xunit;
 
 namespace BulkIn;
@@ -9,7 +8,7 @@ public class ReadmeTests
     [Fact]
     public void QuickStart_Readme_IsTheSamplesRegion()
     {
-        string root = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "..", ".."));
+        string root = Root();
         string[] sample = File.ReadAllLines(Path.Combine(root, "samples", "QuickStart", "Program.cs"));
         IEnumerable<string> region = sample
             .SkipWhile(line => line.Trim() != "#region README").Skip(1)
@@ -22,5 +21,14 @@ public class ReadmeTests
         Assert.Contains("```csharp\n" + string.Join('\n', region) + "\n```", readme, StringComparison.Ordinal);
     }
 
-    private static string ThisFile([CallerFilePath] string path = "") => path;
+    private static string Root()
+    {
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "BulkInQueue.sln")))
+        {
+            folder = folder.Parent;
+        }
+
+        return folder?.FullName ?? throw new InvalidOperationException("The tests run outside of the repository.");
+    }
 }

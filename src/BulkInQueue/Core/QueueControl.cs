@@ -326,7 +326,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
             return;
         }
 
-        if (NeedsProbe(fault) && await IsGoneAsync(fault.Class == FaultClass.Recoverable ? _options.RecoveryAttempts : 1, preempt).ConfigureAwait(false))
+        if (NeedsProbe(fault) && await IsGoneAsync(_options.RecoveryAttempts, preempt).ConfigureAwait(false))
         {
             End(BulkInError.DeviceGone, fault.Result);
             return;

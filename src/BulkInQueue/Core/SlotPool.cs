@@ -340,6 +340,8 @@ internal sealed class SlotPool : IDisposable
             return fault;
         }
 
+        // With every buffer out nothing could be posted: that is starvation from now on.
+        _lastCompletion = _posted.Count == 0 ? Stopwatch.GetTimestamp() : 0;
         State = BulkInState.Running;
         NotifyReaderUnsynchronized();
         return null;
@@ -598,7 +600,7 @@ internal sealed class SlotPool : IDisposable
         {
             long starved = _starvedTicks;
             long count = _starvations;
-            if (State == BulkInState.Running && !IsFaultLatched && _postingOpen && Volatile.Read(ref _inFlight) == 0 && LastCompletion() is > 0 and long since)
+            if (State == BulkInState.Running && !IsFaultLatched && _postingOpen && StarvedSince() is > 0 and long since)
             {
                 starved += Math.Max(0, Stopwatch.GetTimestamp() - since);
                 count++;
@@ -756,13 +758,20 @@ internal sealed class SlotPool : IDisposable
 
     private bool PostUnsynchronized(Slot slot, QueueBuffer buffer)
     {
-        MeasureStarvation();
+        long starvedSince = StarvedSince();
         slot.MarkPosted(buffer);
         _posted.Enqueue(slot);
         _ = Interlocked.Increment(ref _inFlight);
+        long submitting = starvedSince == 0 ? 0 : Stopwatch.GetTimestamp();
         BackendResult result = slot.Transfer.Submit(buffer.Storage);
         if (result.IsSuccess)
         {
+            if (starvedSince != 0)
+            {
+                _starvations++;
+                _starvedTicks += Math.Max(0, submitting - starvedSince);
+            }
+
             return true;
         }
 
@@ -783,16 +792,9 @@ internal sealed class SlotPool : IDisposable
         return false;
     }
 
-    /// <summary>Nothing in flight at a post means that nothing was posted since the last completion.</summary>
-    private void MeasureStarvation()
-    {
-        // Exact with the gate held: only posts raise the count, and a completion stamps its slot before it lowers it.
-        if (Volatile.Read(ref _inFlight) == 0 && LastCompletion() is > 0 and long since)
-        {
-            _starvations++;
-            _starvedTicks += Math.Max(0, Stopwatch.GetTimestamp() - since);
-        }
-    }
+    /// <summary>Since when nothing is posted; 0 while something is.</summary>
+    /// <remarks>Exact with the gate held: only posts raise the count, and a completion stamps its slot before it lowers it.</remarks>
+    private long StarvedSince() => Volatile.Read(ref _inFlight) == 0 ? LastCompletion() : 0;
 
     /// <summary>When the newest of the completed transfers ended; 0 when none did since posting started.</summary>
     private long LastCompletion()

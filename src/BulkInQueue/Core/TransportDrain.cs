@@ -1,3 +1,5 @@
+using BulkIn.Backends;
+
 namespace BulkIn.Core;
 
 /// <summary>
@@ -35,14 +37,17 @@ internal sealed class TransportDrain(SlotPool pool, bool cancelAbortsEndpoint, T
             return;
         }
 
-        int count = cancelAbortsEndpoint ? 1 : targets.Length;
         Task cancelling = Task.Factory.StartNew(
             () =>
             {
-                for (int i = 0; i < count; i++)
+                foreach (Slot target in targets)
                 {
-                    // NOT_FOUND, NO_DEVICE and the rest all mean the same here: its completion still comes, or has come.
-                    _ = targets[i].Transfer.Cancel();
+                    // NOT_FOUND, NO_DEVICE and the rest all mean the same for this transfer: its completion still comes, or has come.
+                    BackendResult cancelled = target.Transfer.Cancel();
+                    if (cancelAbortsEndpoint && cancelled.IsSuccess)
+                    {
+                        return;
+                    }
                 }
             },
             CancellationToken.None,
