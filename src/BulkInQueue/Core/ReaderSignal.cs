@@ -66,17 +66,18 @@ internal sealed class ReaderSignal : IValueTaskSource<WakeReason>
     }
 
     /// <summary>Ends the wait, if one is armed and nobody else ended it.</summary>
-    public void Wake(WakeReason reason) => WakeIfStill(Word, reason);
+    public void Wake(WakeReason reason) => _ = WakeIfStill(Word, reason);
 
     /// <summary>Ends the wait, if it is still the one whose word was read.</summary>
     /// <param name="word">What <see cref="Word"/> was.</param>
     /// <param name="reason">Why it ends.</param>
-    public void WakeIfStill(long word, WakeReason reason)
+    /// <returns>True when this call ended it.</returns>
+    public bool WakeIfStill(long word, WakeReason reason)
     {
         if ((word & StateMask) != Armed
             || Interlocked.CompareExchange(ref _word, (word & ~StateMask) | (long)reason, word) != word)
         {
-            return;
+            return false;
         }
 
         if (_blocking)
@@ -87,6 +88,8 @@ internal sealed class ReaderSignal : IValueTaskSource<WakeReason>
         {
             _source.SetResult(reason);
         }
+
+        return true;
     }
 
     /// <summary>The armed wait, to be awaited once.</summary>

@@ -157,10 +157,10 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
     {
         try
         {
-            _deadline.Set(deadline);
             while (true)
             {
                 signal.Arm(blocking: false);
+                _deadline.Set(deadline);
 
                 // Disposed of in the same turn: a callback that runs late is waited for, so it cannot end the next wait.
                 using (cancellationToken.UnsafeRegister(static state => ((ReaderSignal)state!).Wake(WakeReason.Canceled), signal))
@@ -199,10 +199,10 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
         {
             // The system's clock needs no timer: the wait itself has a limit, which a starved thread pool cannot delay.
             bool ownLimit = ReferenceEquals(time, TimeProvider.System);
-            _deadline.Set(ownLimit ? null : deadline);
             while (true)
             {
                 signal.Arm(blocking: true);
+                _deadline.Set(ownLimit ? null : deadline);
                 pool.Await(look);
                 WakeIfClosing();
                 WakeReason reason = signal.Block(ownLimit && deadline is { } due ? Left(due) : Timeout.InfiniteTimeSpan);

@@ -15,7 +15,8 @@ internal sealed class WaitDeadline(ReaderSignal signal, TimeProvider time) : IDi
     private ITimer? _timer;
     private bool _disposed;
 
-    /// <summary>Sets the deadline of the wait that is about to be armed.</summary>
+    /// <summary>Sets the deadline of the wait that was just armed.</summary>
+    /// <remarks>After the arming, not before: a tick that finds no wait armed ends nothing, and would leave no timer behind for the wait to come.</remarks>
     /// <param name="deadline">A timestamp of the time provider, or <see langword="null"/> for none.</param>
     public void Set(long? deadline)
     {
@@ -50,25 +51,33 @@ internal sealed class WaitDeadline(ReaderSignal signal, TimeProvider time) : IDi
 
     private void Tick()
     {
-        // The word first: should a new wait be armed after this, the compare-and-swap on its word fails whatever deadline is read next.
-        long word = signal.Word;
-        bool expired;
-        lock (_gate)
+        while (true)
         {
-            Volatile.Write(ref _timerDue, None);
-            Interlocked.MemoryBarrier();
-            long deadline = Volatile.Read(ref _deadline);
-            long now = time.GetTimestamp();
-            expired = deadline <= now;
-            if (!expired && deadline != None)
+            // The word first: should a new wait be armed after this, the compare-and-swap on its word fails whatever deadline is read next.
+            long word = signal.Word;
+            lock (_gate)
             {
-                ArmUnsynchronized(deadline, now);
-            }
-        }
+                Volatile.Write(ref _timerDue, None);
+                Interlocked.MemoryBarrier();
+                long deadline = Volatile.Read(ref _deadline);
+                long now = time.GetTimestamp();
+                if (deadline > now)
+                {
+                    if (deadline != None)
+                    {
+                        ArmUnsynchronized(deadline, now);
+                    }
 
-        if (expired)
-        {
-            signal.WakeIfStill(word, WakeReason.Timeout);
+                    return;
+                }
+            }
+
+            // A wait armed since the word was read may own the deadline that expired: look again. One armed later than this second look sees in Set
+            // that the timer is no longer armed.
+            if (signal.WakeIfStill(word, WakeReason.Timeout) || signal.Word == word)
+            {
+                return;
+            }
         }
     }
 
