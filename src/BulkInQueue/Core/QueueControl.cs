@@ -36,7 +36,6 @@ internal sealed class QueueControl : IThreadPoolWorkItem
     private int _kicked;
     private bool _started;
     private bool _active;
-    private bool _disposing;
 
     // Only the loop touches these.
     private Task _nativeWork = Task.CompletedTask;
@@ -133,7 +132,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         CancellationTokenSource? preempted = null;
         lock (_pool.Gate)
         {
-            ObjectDisposedException.ThrowIf(_disposing, typeof(BulkInQueue));
+            ObjectDisposedException.ThrowIf(_pool.IsClosed, typeof(BulkInQueue));
             _requests.Add(request);
             if (verb == ControlVerb.Stop)
             {
@@ -146,14 +145,13 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         return request.Done.WaitAsync(cancellationToken);
     }
 
-    /// <summary>Ends the loop, cancels and frees. Called once.</summary>
+    /// <summary>Ends the loop, cancels and frees. Called once, after the pool's close: from there on no turn begins and nothing is posted.</summary>
     public async Task DisposeAsync()
     {
         long start = _time.GetTimestamp();
         CancellationTokenSource preempted;
         lock (_pool.Gate)
         {
-            _disposing = true;
             preempted = _preempt;
             if (!_active)
             {
@@ -237,7 +235,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
                 await (request is null ? HandleFaultAsync(preempt) : ServeAsync(request, preempt)).ConfigureAwait(false);
                 request?.Succeed();
             }
-            catch (OperationCanceledException) when (preempt.IsCancellationRequested || _disposal.IsCancellationRequested)
+            catch (OperationCanceledException) when (preempt.IsCancellationRequested || _pool.IsClosed)
             {
                 // Something more urgent came: what was begun is taken up by it. A request waits for its next turn.
                 if (request is not null)
@@ -269,7 +267,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
     private Turn NextUnsynchronized(out ControlRequest? request)
     {
         request = null;
-        if (_disposing)
+        if (_pool.IsClosed)
         {
             return Turn.End;
         }
@@ -398,7 +396,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         preempt.ThrowIfCancellationRequested();
         lock (_pool.Gate)
         {
-            if (_disposing)
+            if (_pool.IsClosed)
             {
                 throw new OperationCanceledException(preempt);
             }

@@ -122,6 +122,9 @@ internal sealed class SlotPool : IDisposable
     /// <summary>True from the first byte received after <see cref="StartPosting"/>; recovery counts its attempts by it. Gate held.</summary>
     public bool BytesArrived { get; private set; }
 
+    /// <summary>True from <see cref="Close"/> on. With the gate held the answer holds until the gate is left.</summary>
+    public bool IsClosed => Volatile.Read(ref _closed);
+
     public bool IsFaultLatched => Volatile.Read(ref _faultLatched) != 0;
 
     /// <summary>True while transfers are with the transport.</summary>
@@ -309,11 +312,11 @@ internal sealed class SlotPool : IDisposable
 
     // ---- The control: one thread at a time (QueueControl). ----
 
-    /// <summary>Enters a state. Gate held.</summary>
+    /// <summary>Enters a state; after the close there is no other than Disposed. Gate held.</summary>
     public void EnterUnsynchronized(BulkInState state)
     {
         AssertInvariants();
-        State = state;
+        State = _closed ? BulkInState.Disposed : state;
         _postingOpen = false;
         NotifyReaderUnsynchronized();
     }
@@ -324,6 +327,7 @@ internal sealed class SlotPool : IDisposable
     {
         Debug.Assert(Gate.IsHeldByCurrentThread, "Posting needs the gate.");
         Debug.Assert(_posted.Count == 0, "Posting starts with nothing posted.");
+        Debug.Assert(!_closed, "Nothing is posted after the close.");
         _ = Interlocked.Exchange(ref _faultLatched, 0);
         _submitFault = null;
         BytesArrived = false;
@@ -554,7 +558,7 @@ internal sealed class SlotPool : IDisposable
             State = BulkInState.Disposed;
             _postingOpen = false;
             _closed = true;
-            _changes++;
+            _ = Interlocked.Increment(ref _changes);
         }
 
         _signal.Wake(WakeReason.Closed);
