@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using BulkIn.Backends;
 
 namespace BulkIn.Core;
@@ -38,24 +39,39 @@ internal sealed class TransportDrain(SlotPool pool, bool cancelAbortsEndpoint, T
         }
 
         Task cancelling = Task.Factory.StartNew(
-            () =>
-            {
-                foreach (Slot target in targets)
-                {
-                    // NOT_FOUND, NO_DEVICE and the rest all mean the same for this transfer: its completion still comes, or has come.
-                    BackendResult cancelled = target.Transfer.Cancel();
-                    if (cancelAbortsEndpoint && cancelled.IsSuccess)
-                    {
-                        return;
-                    }
-                }
-            },
+            () => CancelAll(targets),
             CancellationToken.None,
             TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach,
             TaskScheduler.Default);
 
         // An earlier pass may still be inside a cancel that blocks.
         _cancelling = _cancelling.IsCompleted ? cancelling : Task.WhenAll(_cancelling, cancelling);
+    }
+
+    private void CancelAll(Slot[] targets)
+    {
+        foreach (Slot slot in targets)
+        {
+            // Only a success aborts the endpoint: the newest transfer may have completed meanwhile, and then the others are as posted as before.
+            if (Cancel(slot.Transfer).IsSuccess && cancelAbortsEndpoint)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>NOT_FOUND, NO_DEVICE and the rest all mean the same here: its completion still comes, or has come.</summary>
+    [SuppressMessage("Design", "CA1031", Justification = "A cancel that throws must not keep the others from being cancelled, nor the teardown from going on; what counts is the completion.")]
+    private static BackendResult Cancel(IBulkInTransfer transfer)
+    {
+        try
+        {
+            return transfer.Cancel();
+        }
+        catch (Exception)
+        {
+            return new BackendResult(BackendStatus.Other);
+        }
     }
 
     /// <summary>Waits for <see cref="Completion"/>.</summary>
