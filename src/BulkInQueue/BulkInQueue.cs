@@ -259,7 +259,7 @@ public sealed class BulkInQueue : IAsyncDisposable
     /// <remarks>An alternate setting changed without a pause may show as zero-length data: the kernel ends the transfers as if they had completed.</remarks>
     /// <param name="cancellationToken">Ends the wait, not the pause.</param>
     /// <returns>Done when nothing is posted.</returns>
-    /// <exception cref="BulkInException">The device is gone.</exception>
+    /// <exception cref="BulkInException">The device is gone, or a transfer did not come back within <see cref="BulkInQueueOptions.DisposeTimeout"/>.</exception>
     /// <exception cref="InvalidOperationException">The queue is stopped.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The queue was disposed of.</exception>
@@ -278,7 +278,8 @@ public sealed class BulkInQueue : IAsyncDisposable
     /// Cancels every transfer for good. What had arrived can still be received, then every receive answers <see cref="BulkInStatus.Stopped"/>. It cuts a recovery short.
     /// </summary>
     /// <param name="cancellationToken">Ends the wait, not the stop.</param>
-    /// <returns>Done when nothing is posted.</returns>
+    /// <returns>Done when nothing is posted, or when <see cref="BulkInQueueOptions.DisposeTimeout"/> has passed; a receive then throws
+    /// <see cref="BulkInError.CompletionMissing"/> before it answers stopped.</returns>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The queue was disposed of.</exception>
     public Task StopAsync(CancellationToken cancellationToken = default) => _control.RequestAsync(ControlVerb.Stop, cancellationToken);

@@ -298,7 +298,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         {
             if (_pool.IsHandleClosed)
             {
-                Fault? closed = _pool.Collect();
+                Fault? closed = _pool.Collect(isMissing: false);
                 _fault = _pool.EndStream(BulkInError.HandleClosed, new BackendResult(BackendStatus.HandleClosed), closed);
                 _faults++;
                 _logger.Faulted(_name, _fault.Error, _fault.Sequence);
@@ -500,10 +500,10 @@ internal sealed class QueueControl : IThreadPoolWorkItem
     private async Task<Fault?> QuiesceAsync(CancellationToken preempt)
     {
         _drain.Begin();
-        _ = await _drain.WaitAsync(_options.DisposeTimeout, preempt).ConfigureAwait(false);
+        bool drained = await _drain.WaitAsync(_options.DisposeTimeout, preempt).ConfigureAwait(false);
         lock (_pool.Gate)
         {
-            return _pool.Collect();
+            return _pool.Collect(isMissing: !drained && !IsCompletionMissing);
         }
     }
 
@@ -525,6 +525,14 @@ internal sealed class QueueControl : IThreadPoolWorkItem
             {
                 return;
             }
+
+            // Nothing is posted, or, with the handle closed, nothing that comes back or may be cancelled.
+            if (_pool.State == BulkInState.Gone)
+            {
+                _pool.EnterUnsynchronized(BulkInState.Stopped);
+                _pool.Unstick();
+                return;
+            }
         }
 
         // The preemption that this stop itself asked for must not cut its own drain short; only dispose does, and drains on.
@@ -541,6 +549,8 @@ internal sealed class QueueControl : IThreadPoolWorkItem
                 throw CurrentFault();
             case BulkInState.Stopped:
                 throw new InvalidOperationException($"{_name} was stopped and cannot be paused; open a new queue.");
+            case BulkInState.Faulted when IsCompletionMissing:
+                throw CurrentFault();
             default:
                 await QuiesceKeepingFaultAsync(BulkInState.Paused, preempt).ConfigureAwait(false);
                 return;
@@ -550,14 +560,31 @@ internal sealed class QueueControl : IThreadPoolWorkItem
     private async Task QuiesceKeepingFaultAsync(BulkInState state, CancellationToken preempt)
     {
         Fault? fault = await QuiesceAsync(preempt).ConfigureAwait(false);
+        if (fault is not null)
+        {
+            _fault = fault;
+            _faults++;
+            _needsClear = true;
+        }
+
+        // A pause that would have nothing to resume is none: transfers are missing, or the device is gone.
+        if (state == BulkInState.Paused && fault is { Error: BulkInError.CompletionMissing })
+        {
+            GiveUp(fault, attempts: 0);
+            throw CurrentFault();
+        }
+
+        if (state == BulkInState.Paused && fault is { Class: FaultClass.Terminal })
+        {
+            End(fault.Error, fault.Result);
+            throw CurrentFault();
+        }
+
         lock (_pool.Gate)
         {
             _pool.EnterUnsynchronized(state);
             if (fault is not null)
             {
-                _fault = fault;
-                _faults++;
-                _needsClear = true;
                 _pool.Publish(fault, sticky: false);
             }
             else if (_fault is { Published: false })
@@ -606,7 +633,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
                 throw new InvalidOperationException($"{_name} is {_pool.State}, not faulted: RecoverAsync only follows a fault.");
         }
 
-        if (_fault is { Error: BulkInError.CompletionMissing })
+        if (IsCompletionMissing)
         {
             throw CurrentFault();
         }
@@ -640,6 +667,9 @@ internal sealed class QueueControl : IThreadPoolWorkItem
 
         throw FaultMessage.OfCall(_backend, "recovery failed", refused);
     }
+
+    /// <summary>The transport kept transfers beyond the bound: only stop and dispose are left.</summary>
+    private bool IsCompletionMissing => _fault is { Error: BulkInError.CompletionMissing };
 
     private BulkInException CurrentFault() => _fault!.ToException(_backend);
 }

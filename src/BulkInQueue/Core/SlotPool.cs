@@ -389,8 +389,9 @@ internal sealed class SlotPool : IDisposable
     /// Moves everything from the FIFO to the ready list, in order: data as data, the first failure (or refused submit) as one unpublished fault at
     /// its position; the others belong to the same generation. Gate held, after the drain or its bound.
     /// </summary>
+    /// <param name="isMissing">The drain ran into its bound: the transport may still use transfers, so nothing can be posted any more.</param>
     /// <returns>The generation's fault, unpublished, or <see langword="null"/>.</returns>
-    public Fault? Collect()
+    public Fault? Collect(bool isMissing)
     {
         Debug.Assert(Gate.IsHeldByCurrentThread, "Collecting needs the gate.");
         Fault? fault = null;
@@ -402,7 +403,8 @@ internal sealed class SlotPool : IDisposable
             {
                 _ = _posted.Dequeue();
                 _stuck.Add(slot);
-                fault ??= EnqueueFault(new Fault { Error = BulkInError.CompletionMissing, Class = FaultClass.Interrupted });
+                isMissing = true;
+                fault ??= EnqueueFault(new Fault());
                 continue;
             }
 
@@ -448,8 +450,24 @@ internal sealed class SlotPool : IDisposable
             fault.Error = BulkInError.Interrupted;
         }
 
+        // Whatever failed besides: with transfers still at the transport there is no clearing of a halt and no posting.
+        if (isMissing)
+        {
+            fault ??= EnqueueFault(new Fault());
+            if (fault.Class != FaultClass.Terminal)
+            {
+                fault.Class = FaultClass.Interrupted;
+                fault.Error = BulkInError.CompletionMissing;
+            }
+        }
+
         Volatile.Write(ref _quiescing, 0);
-        Volatile.Write(ref _drained, null);
+        if (!IsInFlight)
+        {
+            // Otherwise the late completions still end the drain, so that the teardown learns of them.
+            Volatile.Write(ref _drained, null);
+        }
+
         _ = Interlocked.Exchange(ref _faultLatched, 0);
         AssertInvariants();
         NotifyReaderUnsynchronized();
