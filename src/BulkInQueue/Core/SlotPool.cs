@@ -483,6 +483,7 @@ internal sealed class SlotPool : IDisposable
         fault.Published = true;
         if (sticky)
         {
+            PublishAll();
             _sticky = fault;
             if (!IsReady(fault))
             {
@@ -522,18 +523,15 @@ internal sealed class SlotPool : IDisposable
         Fault end = current is { Delivered: false } && IsLast(current)
             ? current
             : EnqueueFault(new Fault());
-        if (current is not null && !ReferenceEquals(current, end))
+        if (current is { Class: FaultClass.Terminal } && !ReferenceEquals(current, end))
         {
-            current.Published = true;
-            if (current.Class == FaultClass.Terminal)
-            {
-                current.Class = FaultClass.Interrupted;
-                current.Error = BulkInError.Interrupted;
-            }
+            current.Class = FaultClass.Interrupted;
+            current.Error = BulkInError.Interrupted;
         }
 
         end.Error = error;
         end.Class = FaultClass.Terminal;
+        end.RecoversByItself = false;
         if (!result.IsSuccess)
         {
             end.Result = result;
@@ -843,6 +841,18 @@ internal sealed class SlotPool : IDisposable
         fault.BytePosition = _bytes;
         _ready.Enqueue(new ReadyItem(fault));
         return fault;
+    }
+
+    /// <summary>Nobody will classify what is left unclassified: a control turn was cut short, and receives must not wait there for ever.</summary>
+    private void PublishAll()
+    {
+        foreach (ReadyItem item in _ready)
+        {
+            if (item.Fault is { } fault)
+            {
+                fault.Published = true;
+            }
+        }
     }
 
     private bool IsReady(Fault fault)
