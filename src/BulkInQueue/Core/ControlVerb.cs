@@ -21,5 +21,11 @@ internal sealed class ControlRequest(ControlVerb verb)
 
     public void Succeed() => _done.TrySetResult();
 
-    public void Fail(Exception reason) => _done.TrySetException(reason);
+    public void Fail(Exception reason)
+    {
+        _ = _done.TrySetException(reason);
+
+        // A caller whose token ended its wait never looks at it: that must not become an unobserved exception.
+        _ = _done.Task.Exception;
+    }
 }

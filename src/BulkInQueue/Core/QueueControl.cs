@@ -159,28 +159,34 @@ internal sealed class QueueControl : IThreadPoolWorkItem
             }
         }
 
-        await preempted.CancelAsync().ConfigureAwait(false);
-        await _disposal.CancelAsync().ConfigureAwait(false);
-        await _loopEnded.Task.ConfigureAwait(false);
-        foreach (ControlRequest request in _requests)
+        // Not awaited: the loop may go on inside these calls, and in it a user's logger that blocks.
+        _ = preempted.CancelAsync();
+        _ = _disposal.CancelAsync();
+        bool idle = await EndsWithinAsync(_loopEnded.Task, Left(start)).ConfigureAwait(false);
+        ControlRequest[] unserved;
+        bool closedUnderUs;
+        lock (_pool.Gate)
+        {
+            unserved = [.. _requests];
+            _requests.Clear();
+            closedUnderUs = _fault is { Error: BulkInError.HandleClosed } || _pool.IsHandleClosed
+                || (_capabilities.HasFlag(BulkInCapabilities.OwnerMayClose) && _backend.IsClosed);
+        }
+
+        foreach (ControlRequest request in unserved)
         {
             request.Fail(new ObjectDisposedException(_name));
         }
 
-        bool closedUnderUs;
-        lock (_pool.Gate)
-        {
-            closedUnderUs = _fault is { Error: BulkInError.HandleClosed } || _pool.IsHandleClosed;
-        }
-
-        // With the handle closed under us no completion will come and no native call may be made: there is nothing to wait for.
-        if (!closedUnderUs)
+        // What the loop touches is free to use only once it ended. With the handle closed under us no completion will come and no native call may be made:
+        // there is nothing to wait for.
+        if (idle && !closedUnderUs)
         {
             _drain.Begin();
             _ = await _drain.WaitAsync(Left(start), CancellationToken.None).ConfigureAwait(false);
         }
 
-        bool idle = await EndsWithinAsync(_nativeWork, Left(start)).ConfigureAwait(false) && _drain.HasCancelled;
+        idle = idle && await EndsWithinAsync(_nativeWork, Left(start)).ConfigureAwait(false) && _drain.HasCancelled;
         int leaked = _pool.FreeOrAbandon(abandonAll: !idle);
         if (leaked > 0 || !idle)
         {
@@ -196,8 +202,8 @@ internal sealed class QueueControl : IThreadPoolWorkItem
 
     private async Task<bool> EndsWithinAsync(Task work, TimeSpan bound)
     {
-        // Never throws, however the work ended.
-        _ = await Task.WhenAny(work, Task.Delay(bound, _time)).ConfigureAwait(false);
+        // Never throws, however the work ended, and leaves no timer behind.
+        await work.WaitAsync(bound, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return work.IsCompleted;
     }
 
@@ -294,18 +300,26 @@ internal sealed class QueueControl : IThreadPoolWorkItem
     /// <summary>The fixed sequence: stop posting, cancel, drain and keep the data, classify, clear the halt with nothing posted, post again.</summary>
     private async Task HandleFaultAsync(CancellationToken preempt)
     {
+        bool isHandleClosed;
         lock (_pool.Gate)
         {
-            if (_pool.IsHandleClosed)
+            isHandleClosed = _pool.IsHandleClosed;
+            if (isHandleClosed)
             {
                 Fault? closed = _pool.Collect(isMissing: false);
                 _fault = _pool.EndStream(BulkInError.HandleClosed, new BackendResult(BackendStatus.HandleClosed), closed);
                 _faults++;
-                _logger.Faulted(_name, _fault.Error, _fault.Sequence);
-                return;
             }
+            else
+            {
+                _pool.EnterUnsynchronized(BulkInState.Recovering);
+            }
+        }
 
-            _pool.EnterUnsynchronized(BulkInState.Recovering);
+        if (isHandleClosed)
+        {
+            _logger.Faulted(_name, _fault!.Error, _fault.Sequence);
+            return;
         }
 
         Fault? fault = await QuiesceAsync(preempt).ConfigureAwait(false);
