@@ -119,7 +119,7 @@ internal sealed class SlotPool : IDisposable
     /// <summary>Written with the gate held.</summary>
     public BulkInState State { get; private set; } = BulkInState.Paused;
 
-    /// <summary>True from the first byte received after <see cref="StartPosting"/>; recovery counts its attempts by it. Gate held.</summary>
+    /// <summary>True from the first byte of a transfer that did not fail after <see cref="StartPosting"/>; recovery counts its attempts by it. Gate held.</summary>
     public bool BytesArrived { get; private set; }
 
     /// <summary>True from <see cref="Close"/> on. With the gate held the answer holds until the gate is left.</summary>
@@ -756,7 +756,9 @@ internal sealed class SlotPool : IDisposable
         received.Buffer = slot.MarkIdle();
         _idle.Enqueue(slot);
         _bytes += length;
-        BytesArrived |= length > 0;
+
+        // The bytes of a failed transfer are no sign of a recovered endpoint: a device that overflows every transfer would be recovered for ever.
+        BytesArrived |= length > 0 && !slot.Failed;
         return received;
     }
 
