@@ -207,7 +207,7 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
                 WakeIfClosing();
                 WakeReason reason = signal.Block(ownLimit && deadline is { } due ? Left(due) : Timeout.InfiniteTimeSpan);
                 TakeOutcome outcome = Take(out received, out fault, out look);
-                if (outcome != TakeOutcome.Nothing || reason == WakeReason.Timeout)
+                if (outcome != TakeOutcome.Nothing || (reason == WakeReason.Timeout && (!ownLimit || Left(deadline!.Value) == TimeSpan.Zero)))
                 {
                     return outcome;
                 }
@@ -219,10 +219,11 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
         }
     }
 
+    /// <summary>What is left until then, at most what one wait can take (24 days).</summary>
     private TimeSpan Left(long due)
     {
         TimeSpan left = time.GetElapsedTime(time.GetTimestamp(), due);
-        return left > TimeSpan.Zero ? TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)) : TimeSpan.Zero;
+        return left > TimeSpan.Zero ? TimeSpan.FromMilliseconds(Math.Min(Math.Ceiling(left.TotalMilliseconds), int.MaxValue)) : TimeSpan.Zero;
     }
 
     /// <summary>The close may have looked for an armed wait just before this one was armed.</summary>
@@ -269,11 +270,16 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
         {
             received.Offset += count;
             received.Length = remaining;
-            _rest = received;
-            _hasRest = true;
+            Keep(received);
         }
 
         return result;
+    }
+
+    private void Keep(in Received received)
+    {
+        _rest = received;
+        _hasRest = true;
     }
 
     private BulkInStatus StatusOf(TakeOutcome outcome, Fault? fault) => outcome switch
@@ -330,7 +336,22 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
 
     private readonly struct CopyOut(Memory<byte> destination) : IShape<BulkInResult>
     {
-        public BulkInResult Finish(Receiver receiver, ref Received received) => receiver.Copy(ref received, destination.Span);
+        public BulkInResult Finish(Receiver receiver, ref Received received)
+        {
+            Span<byte> target;
+            try
+            {
+                target = destination.Span;
+            }
+            catch
+            {
+                // A memory manager of the caller's that was disposed of meanwhile: the data stays for the next receive.
+                receiver.Keep(received);
+                throw;
+            }
+
+            return receiver.Copy(ref received, target);
+        }
 
         public BulkInResult Finish(BulkInStatus status) => new(status);
     }
