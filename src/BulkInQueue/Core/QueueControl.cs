@@ -187,7 +187,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         }
 
         idle = idle && await EndsWithinAsync(_nativeWork, Left(start)).ConfigureAwait(false) && _drain.HasCancelled;
-        int leaked = _pool.FreeOrAbandon(abandonAll: !idle);
+        int leaked = _pool.FreeOrAbandon(abandon: !idle);
         if (leaked > 0 || !idle)
         {
             _logger.TransfersLeaked(_name, leaked, _options.BufferLength, closedUnderUs ? "its owner closed the handle first" : "the event thread that pumps this handle has stopped, or the host controller hangs");

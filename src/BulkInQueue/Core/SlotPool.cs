@@ -44,6 +44,7 @@ internal sealed class SlotPool : IDisposable
     private readonly Stack<QueueBuffer> _free;
     private readonly Queue<ReadyItem> _ready;
     private readonly List<Slot> _stuck = [];
+    private readonly HashSet<Slot> _lost = [];
     private readonly ReaderSignal _signal;
     private readonly Action _controlWanted;
 
@@ -584,34 +585,36 @@ internal sealed class SlotPool : IDisposable
     /// After Close: frees transfers, then the buffers the queue holds; the last buffer to come back from a reader or a lease frees the backend.
     /// Completions that never came leave their transfer, their buffer and the backend where they are, for good.
     /// </summary>
-    /// <param name="abandonAll">True when a cancel or other native work never returned, and may still use any transfer: then nothing is freed.</param>
+    /// <param name="abandon">True when native work never ended, a cancel or a control request: then nothing native is freed.</param>
     /// <returns>Transfers leaked.</returns>
-    public int FreeOrAbandon(bool abandonAll)
+    public int FreeOrAbandon(bool abandon)
     {
-        int lost = 0;
         lock (Gate)
         {
             Debug.Assert(_closed, "Free after close.");
             CountUndelivered();
             foreach (Slot slot in _slots)
             {
-                lost += slot.State == SlotState.Posted || abandonAll ? 1 : 0;
+                if (slot.State == SlotState.Posted)
+                {
+                    _ = _lost.Add(slot);
+                }
             }
 
-            _leaked = lost;
+            _leaked = _lost.Count;
         }
 
-        if (lost > 0)
+        if (_lost.Count > 0 || abandon)
         {
             AbandonedTransfers.Keep(this);
         }
 
-        if (!abandonAll)
+        if (!abandon)
         {
             Free();
         }
 
-        return lost;
+        return _lost.Count;
     }
 
     public BulkInStatistics Snapshot()
@@ -657,18 +660,17 @@ internal sealed class SlotPool : IDisposable
 
     private void Free()
     {
-        // Every completion was reported and the cancelling thread has returned, so no transfer is in use; buffers outlive transfers, the handle's
-        // reference outlives both.
-        // A transfer that never came back stays, with its buffer, whose count keeps the backend.
-        List<QueueBuffer> mine;
+        // The cancelling thread has returned and every completion was reported, but for the lost ones': no other transfer is in use. Buffers outlive
+        // transfers, the handle's reference outlives both. A lost transfer keeps its buffer, and so the count of buffers above zero and the backend alive.
         foreach (Slot? slot in _slots)
         {
-            if (slot is { Transfer: not null } && slot.State != SlotState.Posted)
+            if (slot is not null && !_lost.Contains(slot))
             {
                 slot.Transfer.Dispose();
             }
         }
 
+        List<QueueBuffer> mine;
         lock (Gate)
         {
             _closed = true;
@@ -691,11 +693,13 @@ internal sealed class SlotPool : IDisposable
 
             foreach (Slot slot in _stuck)
             {
-                if (slot.IsCompleted)
+                if (!_lost.Contains(slot))
                 {
                     mine.Add(slot.MarkIdle());
                 }
             }
+
+            _stuck.Clear();
 
             // One count for this method, so that the backend is disposed of here even when there is no buffer left.
             _buffersAlive++;
@@ -785,7 +789,7 @@ internal sealed class SlotPool : IDisposable
         _posted.Enqueue(slot);
         _ = Interlocked.Increment(ref _inFlight);
         long submitting = starvedSince == 0 ? 0 : Stopwatch.GetTimestamp();
-        BackendResult result = slot.Transfer.Submit(buffer.Storage);
+        BackendResult result = Submit(slot.Transfer, buffer.Storage);
         if (result.IsSuccess)
         {
             if (starvedSince != 0)
@@ -812,6 +816,19 @@ internal sealed class SlotPool : IDisposable
         LatchFault();
         _controlWanted();
         return false;
+    }
+
+    [SuppressMessage("Design", "CA1031", Justification = "A backend that throws took nothing; as a refused submit it costs neither the slot nor the data just taken from it.")]
+    private static BackendResult Submit(IBulkInTransfer transfer, TransferBuffer buffer)
+    {
+        try
+        {
+            return transfer.Submit(buffer);
+        }
+        catch (Exception)
+        {
+            return new BackendResult(BackendStatus.Other);
+        }
     }
 
     /// <summary>Since when nothing is posted; 0 while something is.</summary>
