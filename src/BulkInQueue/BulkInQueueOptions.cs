@@ -68,12 +68,11 @@ public sealed record BulkInQueueOptions
     /// <summary>Where faults, recoveries and leaks are logged; default nowhere. Never called on the event thread or under a lock.</summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
-    /// <summary>Checks the values that do not depend on the endpoint.</summary>
+    /// <summary>Checks the values that do not depend on the endpoint, as the buffer length does.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A value is out of its range; the message names it.</exception>
     internal void Validate()
     {
         Require(Depth is >= 1 and <= MaximumDepth, nameof(Depth), Depth, $"1 to {MaximumDepth} slots");
-        Require(BufferLength > 0, nameof(BufferLength), BufferLength, "a positive multiple of the endpoint's max packet size");
         Require(SpareBuffers is >= 0 and <= MaximumDepth, nameof(SpareBuffers), SpareBuffers, $"0 to {MaximumDepth} buffers");
         Require(Enum.IsDefined(Memory), nameof(Memory), Memory, "a defined value");
         Require(Enum.IsDefined(Recovery), nameof(Recovery), Recovery, "a defined value");

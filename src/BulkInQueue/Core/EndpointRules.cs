@@ -31,6 +31,14 @@ internal static class EndpointRules
             throw new ArgumentException($"{name} has max packet size {endpoint.MaxPacketSize.ToString(CultureInfo.InvariantCulture)}.", nameof(endpoint));
         }
 
+        if (options.BufferLength <= 0)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(options.BufferLength),
+                options.BufferLength,
+                string.Create(CultureInfo.InvariantCulture, $"{nameof(options.BufferLength)} must be a positive multiple of {name}'s max packet size. The next valid length is {endpoint.MaxPacketSize}."));
+        }
+
         int over = options.BufferLength % endpoint.MaxPacketSize;
         if (over != 0)
         {
