@@ -50,7 +50,6 @@ internal static class DeviceProbe
         try
         {
             LibUsbRequestOutcome outcome = await request.Completion.WaitAsync(bound, time).ConfigureAwait(false);
-            request.Dispose();
             return outcome.Status switch
             {
                 TransferStatus.Completed or TransferStatus.Stall or TransferStatus.Overflow => (DevicePresence.Present, false),
@@ -60,11 +59,20 @@ internal static class DeviceProbe
         }
         catch (TimeoutException)
         {
-            request.RequestCancel();
-            request.DisposeWhenCompleted();
-
             // Silence is a device that is busy, unless nobody reports completions any more.
             return (access.IsClosed ? DevicePresence.Unknown : DevicePresence.Present, false);
+        }
+        finally
+        {
+            if (request.Completion.IsCompleted)
+            {
+                request.Dispose();
+            }
+            else
+            {
+                request.RequestCancel();
+                request.DisposeWhenCompleted();
+            }
         }
     }
 }

@@ -351,39 +351,52 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
     {
         logger = new GuardedLogger(logger ?? NullLogger.Instance);
         var loop = new LibUsbEventLoop(libusb, logger);
-        nint opened = 0;
+        nint opened;
+        LibUsbDeviceInfo info;
         try
         {
-            LibUsbDeviceInfo info;
-            using (var devices = new NativeDeviceList(libusb, loop.Context))
-            {
-                (nint device, info) = Choose(libusb, platform, devices.Read(), isMeant, serialNumber, wanted);
-                int code = libusb.Open(device, out opened);
-                if (code != LibUsbCode.Success)
-                {
-                    opened = 0;
-                    throw LibUsbFailure.Of(libusb, code, $"{info} could not be opened", new LibUsbRemedy(platform, info.VendorId, info.ProductId), systemError: Marshal.GetLastSystemError());
-                }
-            }
-
-            loop.Start(info.ToString());
-            var handle = new LibUsbDeviceHandle(libusb, loop, opened, info.ToString(), logger);
-            return new LibUsbDevice(libusb, handle, info, platform);
+            (opened, info) = OpenChosen(libusb, platform, loop.Context, isMeant, serialNumber, wanted);
         }
         catch
         {
-            // Before the loop was started: a thread that cannot start is the last thing that can fail.
-            if (opened != 0)
-            {
-                libusb.Close(opened);
-            }
-
             loop.Abandon();
             throw;
         }
+
+        var handle = new LibUsbDeviceHandle(libusb, loop, opened, info.ToString(), logger);
+        try
+        {
+            loop.Start(info.ToString());
+        }
+        catch
+        {
+            // No thread: the handle's own release would ask one to end.
+            handle.SetHandleAsInvalid();
+            libusb.Close(opened);
+            loop.Abandon();
+            throw;
+        }
+
+        return new LibUsbDevice(libusb, handle, info, platform);
     }
 
     internal LibUsbBackend OpenBackend(byte endpoint, BulkInQueueOptions options) => LibUsbBackend.ForDevice(_handle, Info, endpoint, options, _platform);
+
+    private static (nint Opened, LibUsbDeviceInfo Info) OpenChosen(
+        ILibUsb libusb,
+        LibUsbPlatform platform,
+        nint context,
+        Func<LibUsbDeviceInfo, bool> isMeant,
+        string? serialNumber,
+        string wanted)
+    {
+        using var devices = new NativeDeviceList(libusb, context);
+        (nint device, LibUsbDeviceInfo info) = Choose(libusb, platform, devices.Read(), isMeant, serialNumber, wanted);
+        int code = libusb.Open(device, out nint opened);
+        return code == LibUsbCode.Success
+            ? (opened, info)
+            : throw LibUsbFailure.Of(libusb, code, $"{info} could not be opened", new LibUsbRemedy(platform, info.VendorId, info.ProductId), systemError: Marshal.GetLastSystemError());
+    }
 
     private static (nint Device, LibUsbDeviceInfo Info) Choose(
         ILibUsb libusb,
@@ -416,15 +429,20 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
     {
         if (platform == LibUsbPlatform.Linux)
         {
-            // The kernel read it when the device was plugged in: no permission, no traffic, no wake-up of a sleeping device.
+            // The kernel read it when the device was plugged in: no permission, no traffic, no wake-up of a sleeping device. Where sysfs has the
+            // device but no serial number, the device has none; without sysfs the device itself is asked below.
+            string directory = $"/sys/bus/usb/devices/{info.BusPath}";
             try
             {
-                string text = File.ReadAllText($"/sys/bus/usb/devices/{info.BusPath}/serial").TrimEnd('\n');
+                string text = File.ReadAllText($"{directory}/serial").TrimEnd('\n');
                 return info with { SerialNumber = text.Length == 0 ? null : text };
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
-                // No serial number, or no sysfs: the device itself is asked below.
+                if (Directory.Exists(directory))
+                {
+                    return info;
+                }
             }
         }
 

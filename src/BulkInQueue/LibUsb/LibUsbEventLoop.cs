@@ -55,12 +55,21 @@ internal sealed class LibUsbEventLoop
     /// <summary>Transfers submitted and not yet reported: those of queues, probes, OUT and control requests.</summary>
     public int InFlight => Volatile.Read(ref _inFlight);
 
-    /// <summary>Starts the event thread.</summary>
+    /// <summary>Starts the event thread. When it throws, the loop is as before.</summary>
     public void Start(string deviceName)
     {
         Debug.Assert(_thread is null, "An event loop starts once.");
-        _thread = new Thread(Run) { IsBackground = true, Name = $"libusb events {deviceName}" };
-        _thread.Start();
+        var thread = new Thread(Run) { IsBackground = true, Name = $"libusb events {deviceName}" };
+        _thread = thread;
+        try
+        {
+            thread.Start();
+        }
+        catch
+        {
+            _thread = null;
+            throw;
+        }
     }
 
     /// <summary>Ends a loop that was never started.</summary>

@@ -27,7 +27,6 @@ internal sealed record LibUsbRemedy(LibUsbPlatform Platform, ushort? VendorId = 
             ? "Install the WinUSB driver for the device, for example with Zadig (https://zadig.akeo.ie), or let its firmware present Microsoft OS descriptors."
             : Debug,
         BulkInError.SubmitFailed => Submit(result),
-        BulkInError.Interrupted => "Claim the interface and select the alternate setting again if they were lost, then call RecoverAsync.",
         BulkInError.HandleClosed => "Dispose of the queue before the device that owns the handle.",
         BulkInError.DeviceGone => "Dispose of the queue and the device, and open both again when the device is back.",
         BulkInError.NotFound => result.Status == BackendStatus.NotFound ? "Claim the interface first, and check the alternate setting." : null,

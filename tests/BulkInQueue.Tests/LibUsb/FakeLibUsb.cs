@@ -153,6 +153,21 @@ internal sealed unsafe class FakeLibUsb : ILibUsb, IDisposable
         }
     }
 
+    /// <summary>Waits until handling events answered so often (see <see cref="EventCodes"/>).</summary>
+    public void WaitForEventCodes(int count)
+    {
+        lock (_gate)
+        {
+            long deadline = Environment.TickCount64 + (long)Bound.TotalMilliseconds;
+            while (_eventCodes.Count < count)
+            {
+                long left = deadline - Environment.TickCount64;
+                Assert.True(left > 0, $"Handling events should have answered {count} times; it answered {_eventCodes.Count} times.");
+                _ = Monitor.Wait(_gate, TimeSpan.FromMilliseconds(left));
+            }
+        }
+    }
+
     /// <summary>Ends a posted transfer from the thread that handles events.</summary>
     public void Complete(nint transfer, int status, ReadOnlySpan<byte> data = default, int? actualLength = null)
     {

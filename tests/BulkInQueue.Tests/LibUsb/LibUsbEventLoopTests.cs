@@ -52,7 +52,7 @@ public sealed partial class LibUsbEventLoopTests
     }
 
     [Fact]
-    public async Task Run_EventHandlingFails_LogsOnceGoesOnAndStopsAtOnce()
+    public async Task Run_EventHandlingFails_LogsOnceGoesOnAndEndsOnlyWithNothingInFlight()
     {
         using var fake = new FakeLibUsb();
         for (int i = 0; i < 3; i++)
@@ -65,6 +65,7 @@ public sealed partial class LibUsbEventLoopTests
         var loop = new LibUsbEventLoop(fake, log);
         loop.Start("f");
         loop.Enter();
+        fake.WaitForEventCodes(4);
         loop.Stop();
         loop.Stop();
 
@@ -73,9 +74,28 @@ public sealed partial class LibUsbEventLoopTests
         fake.InterruptEventHandler(loop.Context);
         await loop.Completion.WaitAsync(Bound);
         loop.Join();
-        Assert.InRange(log.Collector.GetSnapshot().Count, 0, 1);
+        Assert.Single(log.Collector.GetSnapshot());
         Assert.Equal(0, fake.Contexts);
         Assert.Empty(fake.Accusations);
+    }
+
+    [Fact]
+    public async Task Stop_WhileALastingErrorPauses_CutsThePause()
+    {
+        using var fake = new FakeLibUsb();
+        for (int i = 0; i < 1000; i++)
+        {
+            fake.NextEventCodes.Enqueue(LibUsbCode.Io);
+        }
+
+        var loop = new LibUsbEventLoop(fake, NullLogger.Instance);
+        loop.Start("p");
+        fake.WaitForEventCodes(2);
+        loop.Stop();
+        await loop.Completion.WaitAsync(Bound);
+
+        // Pausing after each of a thousand errors would take a quarter of an hour; not pausing at all would have used them up.
+        Assert.InRange(fake.EventCodes.Count, 2, 100);
     }
 
     [Fact]

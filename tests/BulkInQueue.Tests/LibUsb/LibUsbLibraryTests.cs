@@ -1,3 +1,5 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
 using BulkIn.LibUsb;
 using Xunit;
 
@@ -57,6 +59,18 @@ public sealed class LibUsbLibraryTests
             module = 42;
             return name.StartsWith("/opt/homebrew/", StringComparison.Ordinal);
         }
+    }
+
+    [SkippableFact]
+    public void NativeLibUsb_EveryImport_IsInTheInstalledLibrary()
+    {
+        _ = RealLibUsb.Require();
+        nint module = LibUsbLibrary.LoadModule(Environment.GetEnvironmentVariable(LibUsbLibrary.PathVariable), LibUsbPlatforms.Current, NativeLibrary.TryLoad);
+
+        string[] imports = [.. typeof(NativeLibUsb).GetMethods(BindingFlags.NonPublic | BindingFlags.Static).Select(method => method.Name).Where(name => name.StartsWith("libusb_", StringComparison.Ordinal))];
+
+        Assert.InRange(imports.Length, 20, 40);
+        Assert.All(imports, import => Assert.True(NativeLibrary.TryGetExport(module, import, out _), $"libusb has no {import}."));
     }
 
     [SkippableFact]
