@@ -14,6 +14,8 @@ internal sealed unsafe class FakeLibUsb : ILibUsb, IDisposable
 {
     public const nint Device = 0x1000;
     private const byte Poison = 0xDD;
+    // As real pointers, handles of tests that run at once differ.
+    private static long s_lastHandle = 0x10000;
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
 
     private readonly object _gate = new();
@@ -24,7 +26,6 @@ internal sealed unsafe class FakeLibUsb : ILibUsb, IDisposable
     private readonly HashSet<nint> _handles = [];
     private readonly Dictionary<nint, nuint> _mapped = [];
     private readonly List<nint> _freed = [];
-    private nint _nextHandle = 0x10000;
     private bool _interrupted;
 
     public List<string> Accusations { get; } = [];
@@ -359,7 +360,7 @@ internal sealed unsafe class FakeLibUsb : ILibUsb, IDisposable
 
         lock (_gate)
         {
-            handle = _nextHandle++;
+            handle = (nint)Interlocked.Increment(ref s_lastHandle);
             _ = _handles.Add(handle);
         }
 
