@@ -1,6 +1,79 @@
-if (args.Contains("--list")) { Console.WriteLine("boot"); return 0; }
-if (args.Contains("--expect")) { Console.WriteLine("boot"); return 0; }
-Console.WriteLine($"PASS boot {Environment.TickCount64} {string.Join(' ', args)} {Environment.OSVersion}");
-foreach (string d in Directory.GetDirectories("/sys/bus/usb/devices")) { Console.WriteLine(d); }
-File.WriteAllText("/run/bench/results/report.tsv", "boot\tpass\n");
-return 0;
+using System.Globalization;
+using BulkIn.Bench;
+
+// The suite inside the guest. The host's side of it, with the options a user sees, is tests/kernel/run.
+//   KernelBench [--full] [--speed high|super] [CASE…]    runs cases, each in a process of its own
+//   KernelBench --list | --expect [CASE…]                what there is; what a run would run
+//   KernelBench --case CASE                              runs one case in this process
+//   KernelBench --virtual FILE | --gadget FILE           runs a device script until a key is pressed
+bool full = false, list = false, expect = false;
+BusSpeed speed = BusSpeed.Super;
+string results = Path.Combine(Guest.Share, "results");
+string? single = null;
+List<string> names = [];
+for (int index = 0; index < args.Length; index++)
+{
+    switch (args[index])
+    {
+        case "--full":
+            full = true;
+            break;
+        case "--list":
+            list = true;
+            break;
+        case "--expect":
+            expect = true;
+            break;
+        case "--speed":
+            speed = args[++index] == "high" ? BusSpeed.High : BusSpeed.Super;
+            break;
+        case "--results":
+            results = args[++index];
+            break;
+        case "--case":
+            single = args[++index];
+            break;
+        case "--virtual" or "--gadget":
+            return DeviceProgram.Run(args[index], args[index + 1]);
+        default:
+            names.Add(args[index]);
+            break;
+    }
+}
+
+if (list)
+{
+    foreach (BenchCase each in Catalogue.All)
+    {
+        string rows = each.Rows.Count > 0 ? $" [row {string.Join(", ", each.Rows.Select(row => row.Number))}]" : "";
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{each.Name,-34} {each.Promise}{rows}{(each.OnlyFull ? " (--full)" : "")}"));
+    }
+
+    return 0;
+}
+
+try
+{
+    if (single is not null)
+    {
+        return await SingleCase.RunAsync(Catalogue.All.First(each => each.Name == single), new CaseContext(speed, full, results));
+    }
+
+    IReadOnlyList<BenchCase> selected = Catalogue.Select(names, full);
+    if (expect)
+    {
+        foreach (BenchCase each in selected)
+        {
+            Console.WriteLine(each.Name);
+        }
+
+        return 0;
+    }
+
+    return new CaseRunner(speed, full, results).Run(selected) == 0 ? 0 : 1;
+}
+catch (ArgumentException exception)
+{
+    await Console.Error.WriteLineAsync(exception.Message);
+    return 2;
+}

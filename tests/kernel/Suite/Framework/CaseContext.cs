@@ -1,0 +1,73 @@
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+
+namespace BulkIn.Bench;
+
+/// <summary>What a running case may ask for, and where it says what it found.</summary>
+internal sealed class CaseContext(BusSpeed speed, bool full, string resultsDirectory)
+{
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>The bus speed of this run.</summary>
+    public BusSpeed Speed => speed;
+
+    /// <summary>True when every case runs at its full size.</summary>
+    public bool IsFull => full;
+
+    /// <summary>The largest packet of a bulk endpoint at <see cref="Speed"/>.</summary>
+    public int PacketSize => Speed == BusSpeed.Super ? 1024 : 512;
+
+    /// <summary>Where files for the host go.</summary>
+    public string ResultsDirectory => resultsDirectory;
+
+    /// <summary>How long anything that should take milliseconds may take under emulation, on a machine with other work to do.</summary>
+    public static TimeSpan Patience => TimeSpan.FromSeconds(20);
+
+    /// <summary>A size: the full one, or a smaller one that keeps the default run short.</summary>
+    /// <param name="fullSize">With <c>--full</c>.</param>
+    /// <param name="quickSize">Otherwise.</param>
+    public int Size(int fullSize, int quickSize) => IsFull ? fullSize : quickSize;
+
+    /// <summary>Reports a figure; it is printed on the case's line.</summary>
+    /// <param name="text">What was found, with its unit.</param>
+    public static void Figure(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        Console.WriteLine(text);
+    }
+
+    /// <summary>Fails the case unless a condition holds.</summary>
+    /// <param name="condition">The condition.</param>
+    /// <param name="message">Which promise is broken, and the figures.</param>
+    public static void Require([DoesNotReturnIf(false)] bool condition, string message)
+    {
+        if (!condition)
+        {
+            throw new CaseFailedException(message);
+        }
+    }
+
+    /// <summary>Waits for a state that nothing announces, such as a counter or a file of sysfs.</summary>
+    /// <param name="condition">The state.</param>
+    /// <param name="what">The state in words, for the failure's message.</param>
+    public static async Task Until(Func<bool> condition, string what)
+    {
+        ArgumentNullException.ThrowIfNull(condition);
+        long start = Stopwatch.GetTimestamp();
+        while (!condition())
+        {
+            Require(Stopwatch.GetElapsedTime(start) < Patience, $"not within {Patience.TotalSeconds:0} s: {what}");
+            await Task.Delay(PollInterval);
+        }
+    }
+
+    /// <summary>Waits for a task, within the usual patience.</summary>
+    /// <param name="task">The task.</param>
+    /// <param name="what">What it does, for the failure's message.</param>
+    public static async Task Within(Task task, string what)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        Require(await Task.WhenAny(task, Task.Delay(Patience)) == task, $"not within {Patience.TotalSeconds:0} s: {what}");
+        await task;
+    }
+}

@@ -1,0 +1,129 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+
+namespace BulkIn.Bench;
+
+/// <summary>
+/// Runs cases one after the other, each in a process of its own, so that a crash, a hang or a leak is that case's and nobody else's. Prints a line for each
+/// and writes the same to the report.
+/// </summary>
+internal sealed class CaseRunner(BusSpeed speed, bool full, string resultsDirectory)
+{
+    private readonly string _report = Path.Combine(resultsDirectory, "report.tsv");
+
+    /// <summary>Runs the cases.</summary>
+    /// <returns>How many failed.</returns>
+    public int Run(IReadOnlyList<BenchCase> cases)
+    {
+        int failed = 0;
+        foreach (BenchCase each in cases)
+        {
+            long start = Stopwatch.GetTimestamp();
+            (string? failure, string figures) = RunOne(each);
+            Say(each, failure, figures, Stopwatch.GetElapsedTime(start));
+            failed += failure is null ? 0 : 1;
+        }
+
+        return failed;
+    }
+
+    private (string? Failure, string Figures) RunOne(BenchCase each)
+    {
+        var log = new KernelLog();
+        BusSpeed used = each.Speed ?? speed;
+        try
+        {
+            Guest.SetBusSpeed(used);
+        }
+        catch (IOException exception)
+        {
+            return (exception.Message, "");
+        }
+
+        (int? exitCode, string output, string error) = RunProcess(each, used);
+        string figures = string.Join("; ", output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+        string? trouble = log.FirstTrouble(each.ExpectedLog);
+        return (exitCode switch
+        {
+            null => $"did not end within {Limit(each).TotalSeconds:0} s{Because(error)}",
+            0 when trouble is null => null,
+            0 => $"the kernel complains: {trouble}",
+            1 => error.Length > 0 ? error : "failed without a word",
+            _ => $"crashed with exit code {exitCode}{Because(error)}",
+        }, figures);
+    }
+
+    private (int? ExitCode, string Output, string Error) RunProcess(BenchCase each, BusSpeed used)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            ArgumentList = { "--case", each.Name, "--speed", used == BusSpeed.Super ? "super" : "high", "--results", resultsDirectory },
+        };
+        if (full)
+        {
+            start.ArgumentList.Add("--full");
+        }
+
+        using Process process = Process.Start(start)!;
+        StringBuilder output = new(), error = new();
+        process.OutputDataReceived += (_, line) => Append(output, line.Data);
+        process.ErrorDataReceived += (_, line) => Append(error, line.Data);
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        if (!process.WaitForExit(Limit(each)))
+        {
+            process.Kill(entireProcessTree: true);
+            // A process stuck in the kernel cannot be killed; the next case is then the one to find out.
+            process.WaitForExit(TimeSpan.FromSeconds(10));
+            return (null, Text(output), Text(error));
+        }
+
+        // Waits for the rest of the output as well.
+        process.WaitForExit();
+        return (process.ExitCode, Text(output), Text(error));
+    }
+
+    private TimeSpan Limit(BenchCase each) => full ? each.FullTimeLimit ?? (10 * each.TimeLimit) : each.TimeLimit;
+
+    private void Say(BenchCase each, string? failure, string figures, TimeSpan time)
+    {
+        string rows = string.Join(",", each.Rows.Select(row => row.Number.ToString(CultureInfo.InvariantCulture)));
+        string verdict = failure is null ? "PASS" : "FAIL";
+        string line = string.Create(CultureInfo.InvariantCulture, $"{verdict} {each.Name,-34} {time.TotalSeconds,6:0.0} s  {(rows.Length > 0 ? $"[row {rows}] " : "")}{figures}");
+        Console.WriteLine(line.TrimEnd());
+        if (failure is not null)
+        {
+            Console.WriteLine($"     {each.Promise}\n     but: {failure.ReplaceLineEndings("\n          ")}");
+        }
+
+        // name, verdict, seconds, rows of the matrix, figures, failure
+        string record = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{each.Name}\t{(failure is null ? "pass" : "fail")}\t{time.TotalSeconds:0.0}\t{rows}\t{figures}\t{failure?.ReplaceLineEndings(" ").Replace('\t', ' ')}\n");
+        File.AppendAllText(_report, record);
+    }
+
+    private static string Because(string error) => error.Length > 0 ? $": {error}" : "";
+
+    private static void Append(StringBuilder text, string? line)
+    {
+        if (line is not null)
+        {
+            lock (text)
+            {
+                text.AppendLine(line);
+            }
+        }
+    }
+
+    private static string Text(StringBuilder text)
+    {
+        lock (text)
+        {
+            return text.ToString().Trim();
+        }
+    }
+}
