@@ -34,9 +34,9 @@ internal static class EndpointRules
         if (options.BufferLength <= 0)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(options.BufferLength),
+                nameof(options),
                 options.BufferLength,
-                string.Create(CultureInfo.InvariantCulture, $"{nameof(options.BufferLength)} must be a positive multiple of {name}'s max packet size. The next valid length is {endpoint.MaxPacketSize}."));
+                string.Create(CultureInfo.InvariantCulture, $"{nameof(BulkInQueueOptions.BufferLength)} must be a positive multiple of {name}'s max packet size. The next valid length is {endpoint.MaxPacketSize}."));
         }
 
         int over = options.BufferLength % endpoint.MaxPacketSize;
