@@ -38,6 +38,21 @@ public sealed class SimulatedDockTests
         Assert.Null(dock.Diagnose().WaitingOut);
     }
 
+    // The code of the package's README.
+    [Fact]
+    public async Task WriteAsync_ThirdOutOfAHostThatDoesNotRead_GoesThroughOnceAQueueIsOpen()
+    {
+        byte[] command = new byte[16];
+        using SimulatedDock dock = new(new SimulatedDockOptions { FifoReplies = 2 });
+        await dock.WriteAsync(command);
+        await dock.WriteAsync(command);
+        Task<bool> third = dock.WriteAsync(command, TimeSpan.FromSeconds(30));
+        Assert.Equal("OUT 3 is NAKed: reply FIFO full (2 of 2 replies, 64 bytes), no IN transfer posted.", dock.Diagnose().ToString());
+
+        await using BulkInQueue queue = dock.Endpoint.OpenQueue();
+        Assert.True(await third);
+    }
+
     [Fact]
     public async Task WriteAsync_RepliesBeyondTheFifo_BlockTheNextOutUntilTheHostReads()
     {
