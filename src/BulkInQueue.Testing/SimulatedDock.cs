@@ -37,6 +37,11 @@ public sealed class SimulatedDock : IDisposable
         }
 
         ArgumentNullException.ThrowIfNull(Options.Replies, nameof(options));
+        if (Options.Endpoint.FifoCapacity is not null)
+        {
+            throw new ArgumentException("The dock limits its FIFO itself: set FifoReplies and FifoBytes, not the endpoint's FifoCapacity.", nameof(options));
+        }
+
         Endpoint = new SimulatedEndpoint(Options.Endpoint) { Drained = Move };
     }
 
@@ -62,6 +67,7 @@ public sealed class SimulatedDock : IDisposable
     /// <param name="message">The bytes; copied.</param>
     /// <param name="cancellationToken">Withdraws the message if it is not accepted yet.</param>
     /// <returns>A task that ends when the dock accepted the message.</returns>
+    /// <exception cref="IOException">The dock is, or was meanwhile, unplugged.</exception>
     public Task WriteAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken = default) =>
         WriteAsync(message, Timeout.InfiniteTimeSpan, cancellationToken);
 
@@ -70,6 +76,7 @@ public sealed class SimulatedDock : IDisposable
     /// <param name="timeout">For how long the host lets the dock NAK it, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
     /// <param name="cancellationToken">Withdraws the message if it is not accepted yet.</param>
     /// <returns>True when the dock accepted the message; false when it was still NAKed at the end of the timeout, and withdrawn.</returns>
+    /// <exception cref="IOException">The dock is, or was meanwhile, unplugged.</exception>
     public async Task<bool> WriteAsync(ReadOnlyMemory<byte> message, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -182,12 +189,31 @@ public sealed class SimulatedDock : IDisposable
             _isMoving = true;
         }
 
+        try
+        {
+            MoveAll();
+        }
+        catch
+        {
+            // A hook of the endpoint threw: the next call goes on with what is left.
+            lock (_sync)
+            {
+                _isMoving = false;
+            }
+
+            throw;
+        }
+    }
+
+    private void MoveAll()
+    {
         while (true)
         {
+            bool isUnplugged = Endpoint.IsUnplugged;
             int waitingReplies = Endpoint.WaitingMessages;
             int waitingBytes = Endpoint.WaitingBytes;
             ReadOnlyMemory<byte>? reply = null;
-            PendingOut? accepted = null;
+            PendingOut? taken = null;
             lock (_sync)
             {
                 _mustLookAgain = false;
@@ -197,7 +223,16 @@ public sealed class SimulatedDock : IDisposable
                     return;
                 }
 
-                if (_produced.Count > 0)
+                if (isUnplugged)
+                {
+                    _produced.Clear();
+                    if (_outs.First is { } orphan)
+                    {
+                        taken = orphan.Value;
+                        _outs.RemoveFirst();
+                    }
+                }
+                else if (_produced.Count > 0)
                 {
                     if (HasRoom(waitingReplies, waitingBytes, _produced.Peek().Length))
                     {
@@ -206,7 +241,7 @@ public sealed class SimulatedDock : IDisposable
                 }
                 else if (_outs.First is { Value.Replies: not null } first && HasRoom(waitingReplies, waitingBytes, 1))
                 {
-                    accepted = first.Value;
+                    taken = first.Value;
                     _outs.RemoveFirst();
                     _accepted++;
                 }
@@ -223,10 +258,14 @@ public sealed class SimulatedDock : IDisposable
                     // Unplugged meanwhile: its replies go nowhere.
                 }
             }
-            else if (accepted is not null)
+            else if (taken is not null && isUnplugged)
             {
-                Answer(accepted.Replies!);
-                accepted.Accepted.TrySetResult();
+                taken.Accepted.TrySetException(new IOException($"The dock was unplugged before it accepted OUT {taken.Number}."));
+            }
+            else if (taken is not null)
+            {
+                Answer(taken.Replies!);
+                taken.Accepted.TrySetResult();
             }
             else
             {

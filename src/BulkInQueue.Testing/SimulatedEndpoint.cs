@@ -163,6 +163,9 @@ public sealed partial class SimulatedEndpoint : IDisposable
     /// <summary>True while the endpoint is halted.</summary>
     public bool IsHalted => Read(static e => e._isHalted);
 
+    /// <summary>True once <see cref="Unplug"/> was called.</summary>
+    public bool IsUnplugged => Read(static e => e._condition == Condition.Unplugged);
+
     /// <summary>True once <see cref="CloseHandle"/> was called.</summary>
     public bool IsHandleClosed => Read(static e => e._condition == Condition.HandleClosed);
 
@@ -178,7 +181,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
     /// <summary>The accusations so far.</summary>
     public IReadOnlyList<SimulationMisuseException> Misuses => Read(static e => (IReadOnlyList<SimulationMisuseException>)[.. e._misuses]);
 
-    /// <summary>Called, outside the lock, after transfers took bytes the device had held. For the dock.</summary>
+    /// <summary>Called, outside the lock, after a submit took bytes the device had held, and after an unplug. For the dock.</summary>
     internal Action? Drained { get; set; }
 
     /// <summary>Opens a queue on <see cref="Backend"/>.</summary>
@@ -369,6 +372,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
         }
 
         Report();
+        Drained?.Invoke();
     }
 
     /// <summary>Something outside the queue ends what is posted, with NO_DEVICE, newest first, while the device stays attached.</summary>

@@ -160,6 +160,29 @@ public sealed class SimulatedDockTests
     }
 
     [Fact]
+    public async Task WriteAsync_Unplugged_FailsThoseThatWaitAndThoseAfter()
+    {
+        VirtualClock clock = new();
+        using SimulatedDock dock = new(Options(clock, replies: 1, fifo: 1));
+        await dock.WriteAsync(new byte[16]);
+        Task waiting = dock.WriteAsync(new byte[16]);
+
+        dock.Endpoint.Unplug();
+
+        await Assert.ThrowsAsync<IOException>(() => waiting);
+        await Assert.ThrowsAsync<IOException>(() => dock.WriteAsync(new byte[16]));
+        dock.Push([1]);
+        Assert.Equal(1, dock.OutsAccepted);
+    }
+
+    [Fact]
+    public void Dock_EndpointWithALimitOfItsOwn_IsRefused()
+    {
+        SimulatedDockOptions options = new() { Endpoint = new SimulatedEndpointOptions { FifoCapacity = 1 } };
+        Assert.Throws<ArgumentException>(() => new SimulatedDock(options));
+    }
+
+    [Fact]
     public void Push_Unasked_TakesItsTurnInTheFifo()
     {
         VirtualClock clock = new();
