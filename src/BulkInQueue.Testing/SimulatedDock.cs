@@ -253,9 +253,9 @@ public sealed class SimulatedDock : IDisposable
                 {
                     Endpoint.Deliver(bytes.Span);
                 }
-                catch (InvalidOperationException)
+                catch (InvalidOperationException) when (Endpoint.IsUnplugged || Endpoint.IsHandleClosed)
                 {
-                    // Unplugged meanwhile: its replies go nowhere.
+                    // It happened just now: the reply goes nowhere.
                 }
             }
             else if (taken is not null && isUnplugged)
