@@ -21,7 +21,7 @@ internal sealed class CommandLine
     private readonly Option<string> _source = new("--source") { HelpName = "BUS:DEVICE", Description = "With --capture: the recorded device, where several have the endpoint. Default the first." };
     private readonly Option<bool> _realTime = new("--realtime") { Description = "With --capture: keep the recorded pauses. Default: as fast as it goes." };
     private readonly Option<string> _serial = new("--serial") { HelpName = "NUMBER", Description = "With --device: its serial number, where several are attached." };
-    private readonly Option<string> _interface = new("--interface") { HelpName = "NUMBER", Description = "With --device: the interface to claim. Default 0." };
+    private readonly Option<string> _interface = new("--interface") { HelpName = "NUMBER", Description = "With --device: the interface to claim. Default the one that has the endpoint." };
     private readonly Option<string> _depth = new("--depth") { HelpName = "N", Description = $"Transfers kept posted, 1 to {BulkInQueueOptions.MaximumDepth}. Default 8." };
     private readonly Option<string> _buffer = new("--buffer") { HelpName = "BYTES", Description = "Bytes of each transfer: a multiple of the endpoint's max packet size. Default 16384; with --capture what the recording used." };
     private readonly Option<bool> _json = new("--json") { Description = "One JSON object per line, a summary object last." };
@@ -111,6 +111,19 @@ internal sealed class CommandLine
             return await CaptureReading.RunAsync(request, report, errors, stop);
         }
 
+        if (list)
+        {
+            return await DeviceList.RunAsync(parsed.GetValue(_json), output, stop);
+        }
+
+        if (device is not null)
+        {
+            (ushort vendor, ushort product) = IdsOf(device);
+            var request = new DeviceRequest(
+                vendor, product, parsed.GetValue(_serial), Number(parsed, _interface, 0, 255), endpoint, depth ?? DefaultDepth, buffer ?? DefaultBuffer);
+            return await DeviceReading.RunAsync(request, report, errors, stop);
+        }
+
         return await DockComparison.RunAsync(depth ?? DefaultDepth, buffer ?? DefaultBuffer, parsed.GetValue(_json), output, stop);
     }
 
@@ -144,7 +157,12 @@ internal sealed class CommandLine
             return true;
         }
 
-        if (option == _depth || option == _buffer || option == _json)
+        if (option == _json)
+        {
+            return true;
+        }
+
+        if (option == _depth || option == _buffer)
         {
             return !list;
         }
@@ -196,6 +214,16 @@ internal sealed class CommandLine
             && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int device)
             ? (bus, device)
             : throw Usage($"--source {text}: BUS:DEVICE in decimal is expected, for example 2:10.");
+    }
+
+    private static (ushort Vendor, ushort Product) IdsOf(string text)
+    {
+        string[] parts = text.Split(':');
+        return parts.Length == 2
+            && ushort.TryParse(parts[0], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort vendor)
+            && ushort.TryParse(parts[1], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort product)
+            ? (vendor, product)
+            : throw Usage($"--device {text}: VID:PID in hexadecimal is expected, for example 17e9:6006.");
     }
 
     private static ProblemException Usage(string message) => new(ExitCode.Usage, message);

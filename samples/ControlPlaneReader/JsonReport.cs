@@ -72,6 +72,10 @@ internal sealed record FaultLine(string Event, double Time, string Error, int Na
 internal sealed record ComparisonLine(
     string Event, int Outs, int RepliesForEachOut, int FifoReplies, int Depth, int BufferLength, DockRun OneTransferAtATime, DockRun Queue);
 
+internal sealed record DeviceLine(string Event, string Id, string BusPath, string Speed, string? SerialNumber, IReadOnlyList<EndpointLine> InEndpoints);
+
+internal sealed record EndpointLine(int Interface, int AlternateSetting, int Address, string TransferType, int MaxPacketSize);
+
 internal sealed record KindCount(uint Type, ushort Subtype, long Frames);
 
 internal sealed record TransferCounts(long Received, long Framed, long Malformed, long Empty);
@@ -118,4 +122,5 @@ internal sealed record SummaryLine
 [JsonSerializable(typeof(FaultLine))]
 [JsonSerializable(typeof(SummaryLine))]
 [JsonSerializable(typeof(ComparisonLine))]
+[JsonSerializable(typeof(DeviceLine))]
 internal sealed partial class JsonLines : JsonSerializerContext;
