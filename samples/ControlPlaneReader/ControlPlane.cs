@@ -48,11 +48,13 @@ internal sealed class ControlPlane(BulkInQueue queue, IReport report)
                         return ReadingEnd.Stopped;
                     }
 
-                    stop.ThrowIfCancellationRequested();
                     if (result.IsData)
                     {
                         Take(buffer.AsSpan(0, result.Length), result);
                     }
+
+                    // Only after the data: what was received is shown.
+                    stop.ThrowIfCancellationRequested();
                 }
                 catch (BulkInException fault) when (fault.Error == BulkInError.DeviceGone)
                 {
@@ -65,7 +67,7 @@ internal sealed class ControlPlane(BulkInQueue queue, IReport report)
                     report.OnFault(fault, _time);
                     if (!fault.RecoversByItself)
                     {
-                        await queue.RecoverAsync(stop);
+                        await RecoverAsync(stop);
                     }
                 }
             }
@@ -77,6 +79,18 @@ internal sealed class ControlPlane(BulkInQueue queue, IReport report)
         finally
         {
             Frames.End();
+        }
+    }
+
+    private async Task RecoverAsync(CancellationToken stop)
+    {
+        try
+        {
+            await queue.RecoverAsync(stop);
+        }
+        catch (BulkInException fault) when (fault.Error == BulkInError.DeviceGone)
+        {
+            // The next receive says so, after what had arrived.
         }
     }
 

@@ -37,6 +37,7 @@ public sealed class CaptureReplay : IBulkInBackend
     private readonly CaptureReplayOptions _options;
     private readonly DateTimeOffset _start;
     private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationToken _stopped;
     private readonly Queue<CaptureDelivery> _deliveries = new();
 
     // Wakes the pump: something was posted, or the halt was cleared. One slot, so that a wake is never lost and never counted twice.
@@ -58,6 +59,7 @@ public sealed class CaptureReplay : IBulkInBackend
     {
         _reader = reader;
         _options = options;
+        _stopped = _stop.Token;
         _start = scan.Start;
         Source = source;
         Endpoints = scan.Endpoints;
@@ -254,15 +256,12 @@ public sealed class CaptureReplay : IBulkInBackend
             pumping = _pumping;
         }
 
-        // A running pump owns the file and the token source: it may be reading at this moment.
-        if (pumping)
-        {
-            _stop.Cancel();
-        }
-        else
+        // A pump owns the file: it may be reading at this moment. Cancelled first, the token stays usable after its source is disposed of.
+        _stop.Cancel();
+        _stop.Dispose();
+        if (!pumping)
         {
             _reader.Dispose();
-            _stop.Dispose();
         }
     }
 
@@ -353,7 +352,7 @@ public sealed class CaptureReplay : IBulkInBackend
         {
             await ReplayAsync().ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (_stopped.IsCancellationRequested)
         {
             // Disposed of: the queue has its transfers back already.
         }
@@ -366,13 +365,12 @@ public sealed class CaptureReplay : IBulkInBackend
         finally
         {
             _reader.Dispose();
-            _stop.Dispose();
         }
     }
 
     private async Task ReplayAsync()
     {
-        CancellationToken stopped = _stop.Token;
+        CancellationToken stopped = _stopped;
         long number = 0;
         long completion = 0;
         long burstStart = -1;

@@ -212,6 +212,19 @@ public sealed class CaptureReplayTests
     }
 
     [Fact]
+    public async Task Dispose_AfterTheEndAndTwice_DoesNothingMore()
+    {
+        await using Replayed replayed = Replayed.Open(new CaptureBuilder().Transfer(1, [1]));
+        await replayed.DrainAsync();
+
+        replayed.Replay.Dispose();
+        replayed.Replay.Dispose();
+
+        Assert.Equal(CaptureReplayEnd.RecordingEnded, replayed.Replay.End);
+        Assert.Null(replayed.Replay.Failure);
+    }
+
+    [Fact]
     public void Open_SeveralDevices_TakesTheFirstOrTheOneAskedFor()
     {
         var builder = new CaptureBuilder();
