@@ -41,19 +41,19 @@ internal sealed class TextReport(TextWriter output, bool full) : IReport
         if (summary.Recording is { } recording)
         {
             Line($"Recorded    {recording.Completions} transfers, each accounted for:");
-            Line($"            {recording.Delivered,7} with data{Fates(frames)}");
+            Line($"            {recording.Delivered,7} with data, or zero-length");
             Line($"            {recording.CancelledByHost,7} cancelled by the capturing host");
             Line($"            {recording.Unplugged,7} ended by the unplug");
             Line($"            {recording.Interrupted,7} shut down while the device stayed (reset, release, sleep)");
             Line($"            {recording.Faults,7} failed (stall, bus error, overflow)");
             Line($"Missing     {recording.MissingBytes} bytes because of the snap length");
         }
-        else
-        {
-            Line($"Received    {frames.Transfers} transfers, each accounted for{Fates(frames)}");
-        }
 
-        Line($"Malformed   {frames.MalformedBytes} bytes in {frames.Malformed} transfers");
+        Line($"Received    {frames.Transfers} transfers with data, or zero-length{(summary.Faults > 0 ? ", what came with a fault included" : "")}:");
+        Line($"            {frames.Framed,7} whole frames");
+        Line($"            {frames.Malformed,7} with bytes that are no frame");
+        Line($"            {frames.Empty,7} zero-length");
+        Line($"Malformed   {frames.MalformedBytes} bytes");
         Line($"Faults      {summary.Faults}, recovered from {summary.Queue.Recoveries} times");
         Line($"Ended       {Describe(summary)}");
         Line($"Read with   depth {summary.Depth}, buffers of {summary.BufferLength} bytes, in {summary.Elapsed.TotalSeconds:F3} s");
@@ -65,16 +65,13 @@ internal sealed class TextReport(TextWriter output, bool full) : IReport
         ? ""
         : ": " + string.Join(", ", frames.Kinds.Select(static kind => string.Create(CultureInfo.InvariantCulture, $"{kind.Value} of {kind.Key.Type}/0x{kind.Key.Subtype:x2}")));
 
-    private static string Fates(FrameAssembler frames) =>
-        string.Create(CultureInfo.InvariantCulture, $": {frames.Framed} whole frames, {frames.Malformed} malformed, {frames.Empty} zero-length");
-
     private static string Describe(Summary summary) => summary.End switch
     {
         ReadingEnd.RecordingEnded => "at the end of the recording",
         ReadingEnd.Unplugged when summary.Recording is not null => "where the recording shows the device unplugged",
         ReadingEnd.Unplugged => "because the device was unplugged",
         ReadingEnd.Stopped => "stopped on request",
-        _ => "by the fault above",
+        _ => "by a fault that the queue does not recover from",
     };
 
     private void Head()
