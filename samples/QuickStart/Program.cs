@@ -12,6 +12,7 @@ using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSi
 try
 {
     await ReadAsync(stopSource.Token);
+    return 0;
 }
 catch (OperationCanceledException)
 {
