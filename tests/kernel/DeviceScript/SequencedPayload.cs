@@ -53,16 +53,19 @@ public static class SequencedPayload
     /// <summary>A transfer length both sides can compute: short, full and zero-length ones mixed.</summary>
     /// <param name="sequence">The transfer's number.</param>
     /// <param name="maximum">The longest, which is the receiver's buffer length.</param>
+    /// <remarks>Between 0 and <paramref name="maximum"/> no length is a multiple of a packet: such a transfer has no end of its own on the bus.</remarks>
     public static int Length(long sequence, int maximum)
     {
+        const int SmallestPacket = 64;
         ulong random = SplitMix((ulong)sequence);
-        return (random % 8) switch
+        int length = (random % 8) switch
         {
             0 => 0,
             1 => maximum,
             2 => 1 + (int)((random >> 8) % 7),
             _ => (int)((random >> 8) % (ulong)(maximum + 1)),
         };
+        return length > 0 && length < maximum && length % SmallestPacket == 0 ? length - 1 : length;
     }
 
     // Its own inverse at offset 0, where Read uses it.

@@ -13,7 +13,9 @@ namespace BulkIn.Gadgets;
 /// <code>
 /// task
 /// read NAME [N]              waits for N (1) OUT transfers
-/// write NAME PAYLOAD [N]     sends N (1) transfers, each when the one before was taken: a length, or 'random MAXIMUM'; 0 is a zero-length packet
+/// write NAME PAYLOAD [N] [every TIME]
+///                            sends N (1) transfers, each when the one before was taken and after a pause: a length, or 'random MAXIMUM';
+///                            0 is a zero-length packet
 /// pause TIME                 is silent
 /// await                      is silent until the program wakes the task
 /// halt NAME                  halts an endpoint; the host clears it
@@ -89,7 +91,22 @@ public sealed class GadgetScript
     {
         bool random = line.Take("random");
         int length = line.Number32("the length");
-        return length >= 0 ? new GadgetStep.Write(endpoint, length, random, Count(line)) : throw line.Problem("a length is not negative");
+        if (length < 0)
+        {
+            throw line.Problem("a length is not negative");
+        }
+
+        int count = 1;
+        if (!line.Take("every"))
+        {
+            count = Count(line);
+            if (!line.Take("every"))
+            {
+                return new GadgetStep.Write(endpoint, length, random, count, TimeSpan.Zero);
+            }
+        }
+
+        return new GadgetStep.Write(endpoint, length, random, count, line.Time("the pause"));
     }
 
     private static int Count(ScriptLine line)

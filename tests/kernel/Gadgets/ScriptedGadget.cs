@@ -129,12 +129,12 @@ public sealed class ScriptedGadget : IDisposable
                     for (int index = 0; index < write.Count && !_device.IsDisposed; index++)
                     {
                         Send(write);
+                        Sleep(write.Pause);
                     }
 
                     break;
                 case GadgetStep.Pause pause:
-                    // The device's own silence, which is what the script is about; nothing waits for it.
-                    Thread.Sleep(pause.Time);
+                    Sleep(pause.Time);
                     break;
                 case GadgetStep.Await:
                     _wake.Wait();
@@ -151,6 +151,15 @@ public sealed class ScriptedGadget : IDisposable
                     break;
                 default:
                     throw new InvalidOperationException($"{step} is no statement of a task.");
+            }
+        }
+
+        // The device's own silence, which is what the script is about; nothing else waits for it.
+        private static void Sleep(TimeSpan time)
+        {
+            if (time > TimeSpan.Zero)
+            {
+                Thread.Sleep(time);
             }
         }
 

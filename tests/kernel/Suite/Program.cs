@@ -5,11 +5,12 @@ using BulkIn.Bench;
 //   KernelBench [--full] [--speed high|super] [CASE…]    runs cases, each in a process of its own
 //   KernelBench --list | --expect [CASE…]                what there is; what a run would run
 //   KernelBench --case CASE                              runs one case in this process
+//   KernelBench --picture FILE                           draws the deadlock cases' timelines, from the results
 //   KernelBench --virtual FILE | --gadget FILE           runs a device script until a key is pressed
 bool full = false, list = false, expect = false;
 BusSpeed speed = BusSpeed.Super;
 string results = Path.Combine(Guest.Share, "results");
-string? single = null;
+string? single = null, picture = null;
 List<string> names = [];
 for (int index = 0; index < args.Length; index++)
 {
@@ -33,6 +34,9 @@ for (int index = 0; index < args.Length; index++)
         case "--case":
             single = args[++index];
             break;
+        case "--picture":
+            picture = args[++index];
+            break;
         case "--virtual" or "--gadget":
             return DeviceProgram.Run(args[index], args[index + 1]);
         default:
@@ -49,6 +53,14 @@ if (list)
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{each.Name,-34} {each.Promise}{rows}{(each.OnlyFull ? " (--full)" : "")}"));
     }
 
+    return 0;
+}
+
+if (picture is not null)
+{
+    const int Depth = 8;
+    await File.WriteAllTextAsync(
+        picture, DeadlockPicture.Draw(TimelineFile.Read(results, "deadlock-one-at-a-time"), TimelineFile.Read(results, $"deadlock-depth{Depth}"), Depth));
     return 0;
 }
 

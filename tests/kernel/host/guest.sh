@@ -38,7 +38,7 @@ boot_suite() {
     fill_share "$@"
     qemu_arguments
     guest_end=0
-    timeout --foreground --kill-after=10 "$limit" "${machine[@]}" </dev/null 2>"$results/qemu.txt" | tr -d '\r' | tee "$results/output.txt" || guest_end=$?
+    timeout --foreground --kill-after=10 "$limit" "${machine[@]}" </dev/null 2>"$results/qemu.txt" | sed -u 's/\r$//' | tee "$results/output.txt" || guest_end=$?
 }
 
 # The verdict is the host's: what was expected against what the guest reported.

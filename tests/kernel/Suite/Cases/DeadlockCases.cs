@@ -1,3 +1,4 @@
+using BulkIn.DeviceScript;
 using BulkIn.Gadgets;
 using BulkIn.UsbMon;
 
@@ -13,7 +14,8 @@ internal static class DeadlockCases
     public const int Replies = 2 * Commands;
 
     private const int CommandLength = 512;
-    private const int BufferLength = 16 * 1024;
+    private const int BufferLength = Rig.BufferLength;
+    private const int ReplyLength = 6000;
     private static readonly TimeSpan StallTime = TimeSpan.FromSeconds(2);
 
     private const string Device = """
@@ -49,34 +51,22 @@ internal static class DeadlockCases
             }
         }
 
-        EndpointTimeline replies = observer.Snapshot().Endpoint(device.Address, device.BulkIn);
         CaseContext.Figure($"{sent} of {Commands} OUTs and {received} of {Replies} replies, then a stall of {StallTime.TotalSeconds:0} s");
-        CaseContext.Figure($"posted depth 0 for {Share(replies)} of the time");
+        CaseContext.Figure($"nothing posted for {EmptyShare(observer.Snapshot(), device)} of the time");
         TimelineFile.Write(context, "deadlock-one-at-a-time", observer.Snapshot(), device);
         CaseContext.Require(sent == 1 && received == 1, $"the device did not stall the naive host, so the other cases prove nothing: {sent} OUTs, {received} replies");
     }
 
     private static async Task Queue(CaseContext context, int depth)
     {
-        using var gadget = new ScriptedGadget(GadgetScript.Parse(Device));
-        SysfsDevice device = await SysfsDevice.WaitAsync(gadget.Device.SerialNumber);
-        using var observer = new Observer(device.Bus);
-        await using HostDevice host = HostDevice.Open(gadget.Device.SerialNumber);
-        await using BulkInQueue queue = host.Device.OpenBulkInQueue(device.BulkIn, depth, BufferLength);
-        Task<int> sender = SendAsync(host.Device, device.BulkOut, CaseContext.Patience);
-        int received = 0, wrong = 0;
-        byte[] reply = new byte[BufferLength];
-        while (received < Replies && await queue.RecvAsync(reply, CaseContext.Patience) is { IsData: true } result)
-        {
-            wrong += result.Length == 6000 && DeviceScript.SequencedPayload.FirstDifference(reply.AsSpan(0, result.Length), received) < 0 ? 0 : 1;
-            received++;
-        }
-
+        await using Rig rig = await Rig.GadgetAsync(Device);
+        await using BulkInQueue queue = rig.OpenQueue(depth);
+        Task<int> sender = SendAsync(rig, Commands, CaseContext.Patience);
+        (int received, int wrong) = await ReceiveAsync(queue);
         int sent = await sender;
-        EndpointTimeline replies = observer.Snapshot().Endpoint(device.Address, device.BulkIn);
         CaseContext.Figure($"{sent} of {Commands} OUTs and {received} of {Replies} replies");
-        CaseContext.Figure($"posted depth 0 for {Share(replies)} of the time");
-        TimelineFile.Write(context, $"deadlock-depth{depth}", observer.Snapshot(), device);
+        CaseContext.Figure($"nothing posted for {EmptyShare(rig.Observer.Snapshot(), rig.Device)} of the time");
+        TimelineFile.Write(context, $"deadlock-depth{depth}", rig.Observer.Snapshot(), rig.Device);
         CaseContext.Require(sent == Commands, $"{sent} of {Commands} OUTs were accepted");
         CaseContext.Require(received == Replies, $"{received} of {Replies} replies arrived");
         CaseContext.Require(wrong == 0, $"{wrong} replies are not the ones the device sent at their place");
@@ -85,27 +75,33 @@ internal static class DeadlockCases
     private static async Task Unread(CaseContext context)
     {
         const int Depth = 8;
-        using var gadget = new ScriptedGadget(GadgetScript.Parse(Device));
-        SysfsDevice device = await SysfsDevice.WaitAsync(gadget.Device.SerialNumber);
-        await using HostDevice host = HostDevice.Open(gadget.Device.SerialNumber);
-        await using BulkInQueue queue = host.Device.OpenBulkInQueue(device.BulkIn, new BulkInQueueOptions { Depth = Depth, BufferLength = BufferLength, SpareBuffers = 0 });
-        int sent = await SendAsync(host.Device, device.BulkOut, StallTime);
-        int received = 0;
-        byte[] reply = new byte[BufferLength];
-        Task<int> rest = Task.CompletedTask.ContinueWith(_ => SendAsync(host.Device, device.BulkOut, CaseContext.Patience, Commands - sent), TaskScheduler.Default).Unwrap();
-        while (received < Replies && await queue.RecvAsync(reply, CaseContext.Patience) is { IsData: true })
-        {
-            received++;
-        }
-
+        await using Rig rig = await Rig.GadgetAsync(Device);
+        await using BulkInQueue queue = rig.OpenQueue(Depth, spareBuffers: 0);
+        int sent = await SendAsync(rig, Commands, StallTime);
+        Task<int> rest = SendAsync(rig, Commands - sent, CaseContext.Patience);
+        (int received, int wrong) = await ReceiveAsync(queue);
         int sentLater = await rest;
         CaseContext.Figure($"{sent} OUTs without a reader at depth {Depth}, {sent + sentLater} of {Commands} OUTs and {received} of {Replies} replies with one");
         // Each command costs two buffers; the device accepts one more, whose replies then find none.
         CaseContext.Require(sent == (Depth / 2) + 1, $"{sent} OUTs went through without a reader where {(Depth / 2) + 1} fit");
         CaseContext.Require(sent + sentLater == Commands && received == Replies, $"a late reader got {received} of {Replies} replies, {sent + sentLater} of {Commands} OUTs");
+        CaseContext.Require(wrong == 0, $"{wrong} replies are not the ones the device sent at their place");
     }
 
-    private static async Task<int> SendAsync(LibUsbDevice device, byte endpoint, TimeSpan timeout, int count = Commands)
+    private static async Task<(int Received, int Wrong)> ReceiveAsync(BulkInQueue queue)
+    {
+        int received = 0, wrong = 0;
+        byte[] reply = new byte[BufferLength];
+        while (received < Replies && await queue.RecvAsync(reply, CaseContext.Patience) is { IsData: true } result)
+        {
+            wrong += result.Length == ReplyLength && SequencedPayload.FirstDifference(reply.AsSpan(0, result.Length), received) < 0 ? 0 : 1;
+            received++;
+        }
+
+        return (received, wrong);
+    }
+
+    private static async Task<int> SendAsync(Rig rig, int count, TimeSpan timeout)
     {
         byte[] command = new byte[CommandLength];
         int sent = 0;
@@ -113,7 +109,7 @@ internal static class DeadlockCases
         {
             while (sent < count)
             {
-                await device.WriteAsync(endpoint, command, timeout);
+                await rig.Host.WriteAsync(rig.Out, command, timeout);
                 sent++;
             }
         }
@@ -125,14 +121,11 @@ internal static class DeadlockCases
         return sent;
     }
 
-    private static string Share(EndpointTimeline replies)
+    // From the first command to the last thing that happened to the device.
+    private static string EmptyShare(Timeline timeline, SysfsDevice device)
     {
-        if (replies.Events.Count == 0)
-        {
-            return "none";
-        }
-
-        DepthProfile profile = replies.Profile(replies.Events[0].Microseconds, replies.Events[^1].Microseconds);
+        List<UsbMonEvent> bulk = [.. timeline.Events.Where(happened => happened.Device == device.Address && happened.TransferKind == UsbTransferKind.Bulk)];
+        DepthProfile profile = timeline.Endpoint(device.Address, device.BulkIn).Profile(bulk[0].Microseconds, bulk[^1].Microseconds);
         return $"{1 - profile.ShareAtLeast(1):P1}";
     }
 }

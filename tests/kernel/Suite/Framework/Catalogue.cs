@@ -6,6 +6,13 @@ internal static class Catalogue
     public static IReadOnlyList<BenchCase> All { get; } =
     [
         .. DeadlockCases.All,
+        .. PostedCases.All,
+        .. ContentCases.All,
+        .. TeardownCases.All,
+        .. UnplugCases.All,
+        .. FaultCases.All,
+        .. TrafficCases.All,
+        .. MessageCases.All,
     ];
 
     /// <summary>The cases that a command line selects, in the catalogue's order.</summary>

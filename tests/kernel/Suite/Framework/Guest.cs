@@ -22,7 +22,7 @@ internal static class Guest
                 return;
             }
 
-            Run("modprobe", "-r", "dummy_hcd");
+            Run("modprobe", "-d", $"{Share}/linux", "-r", "dummy_hcd");
         }
 
         Run("modprobe", "-d", $"{Share}/linux", "dummy_hcd", "num=2", super ? "is_super_speed=1" : "is_high_speed=1");

@@ -1,0 +1,85 @@
+using System.Buffers.Binary;
+using BulkIn.UsbMon;
+using Xunit;
+
+namespace BulkIn.KernelBenchTests;
+
+public sealed class UsbMonEventTests
+{
+    [Fact]
+    public void TryRead_BulkCompletion_GivesEveryField()
+    {
+        byte[] header = new byte[UsbMonEvent.HeaderSize];
+        BinaryPrimitives.WriteUInt64LittleEndian(header, 0xffff_8880_1234_5678);
+        header[8] = (byte)'C';
+        header[9] = 3;
+        header[10] = 0x84;
+        header[11] = 7;
+        BinaryPrimitives.WriteUInt16LittleEndian(header.AsSpan(12), 18);
+        header[14] = (byte)'-';
+        BinaryPrimitives.WriteInt64LittleEndian(header.AsSpan(16), 1_700_000_000);
+        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(24), 250_001);
+        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(28), -32);
+        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(32), 4000);
+
+        Assert.True(UsbMonEvent.TryRead(header, out UsbMonEvent happened));
+
+        var expected = new UsbMonEvent(
+            UsbMonKind.Completion, 0xffff_8880_1234_5678, UsbTransferKind.Bulk, 0x84, 7, 18, 1_700_000_000_250_001, -32, 4000, Setup: 0);
+        Assert.Equal(expected, happened);
+    }
+
+    [Fact]
+    public void TryRead_ClearHaltSubmission_IsRecognised()
+    {
+        byte[] header = new byte[UsbMonEvent.HeaderSize];
+        header[8] = (byte)'S';
+        header[9] = 2;
+        byte[] setup = [0x02, 0x01, 0x00, 0x00, 0x84, 0x00, 0x00, 0x00];
+        setup.CopyTo(header, 40);
+
+        Assert.True(UsbMonEvent.TryRead(header, out UsbMonEvent happened));
+
+        Assert.True(happened.IsClearHalt);
+        Assert.Equal(0x84, happened.SetupEndpoint);
+    }
+
+    [Fact]
+    public void TryRead_FillerRecord_IsNoEvent()
+    {
+        byte[] header = new byte[UsbMonEvent.HeaderSize];
+        header[8] = (byte)'@';
+
+        Assert.False(UsbMonEvent.TryRead(header, out _));
+    }
+
+    [Theory]
+    [InlineData("ffff8880 1234567 S Bi:3:002:1 -115 16384 <", UsbMonKind.Submission, 0x81, -115, 16384)]
+    [InlineData("ffff8880 1234567 C Bi:3:002:4 0 512 = 00010203", UsbMonKind.Completion, 0x84, 0, 512)]
+    [InlineData("ffff8880 1234567 C Bo:3:002:2 -32 0 >", UsbMonKind.Completion, 0x02, -32, 0)]
+    [InlineData("ffff8880 1234567 E Bi:3:002:1 -19 0", UsbMonKind.SubmitError, 0x81, -19, 0)]
+    public void TryParse_BulkLine_GivesItsFields(string line, UsbMonKind kind, byte endpoint, int status, int length)
+    {
+        Assert.True(UsbMonEvent.TryParse(line, out UsbMonEvent happened));
+
+        Assert.Equal(
+            new UsbMonEvent(kind, 0xffff8880, UsbTransferKind.Bulk, endpoint, 2, 3, 1234567, status, length, Setup: 0), happened);
+    }
+
+    [Fact]
+    public void TryParse_ControlLineWithSetup_GivesTheRequest()
+    {
+        Assert.True(UsbMonEvent.TryParse("ffff8880 77 S Co:3:002:0 s 02 01 0000 0084 0000 0", out UsbMonEvent happened));
+
+        Assert.True(happened.IsClearHalt);
+        Assert.Equal(0x84, happened.SetupEndpoint);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("ffff8880 1234567 S")]
+    [InlineData("ffff8880 1234567 X Bi:3:002:1 0 0")]
+    [InlineData("ffff8880 1234567 S Qi:3:002:1 0 0")]
+    [InlineData("nothing at all of that kind here")]
+    public void TryParse_OtherLine_IsNoEvent(string line) => Assert.False(UsbMonEvent.TryParse(line, out _));
+}
