@@ -4,7 +4,8 @@ using BulkIn.Core;
 namespace BulkIn;
 
 /// <summary>
-/// A received transfer in the buffer it was received into: zero copy. <see cref="Dispose"/> gives the buffer back. <see langword="default"/> is "timed out".
+/// A received transfer in the buffer it was received into: zero copy (from a <see cref="BulkInPump"/>: in pooled memory of its own). <see cref="Dispose"/> gives the
+/// memory back. <see langword="default"/> is "timed out".
 /// </summary>
 /// <remarks>
 /// Leases are returned in any order, from any thread; returning one twice, or a copy of it, does nothing more. They may outlive the queue: disposing of it
@@ -14,7 +15,7 @@ namespace BulkIn;
 [StructLayout(LayoutKind.Auto)]
 public readonly struct BulkInLease : IDisposable, IEquatable<BulkInLease>
 {
-    private readonly QueueBuffer? _buffer;
+    private readonly LeasedBuffer? _buffer;
     private readonly int _generation;
     private readonly int _offset;
 
@@ -34,6 +35,19 @@ public readonly struct BulkInLease : IDisposable, IEquatable<BulkInLease>
         Timestamp = received.Timestamp;
         EndOfMessage = received.EndOfMessage;
         IsUntrusted = received.Untrusted;
+    }
+
+    /// <summary>The same transfer in other memory, from the buffer's start.</summary>
+    internal BulkInLease(LeasedBuffer copy, in BulkInLease original)
+    {
+        Status = BulkInStatus.Data;
+        _buffer = copy;
+        _generation = copy.Lease();
+        Length = original.Length;
+        Sequence = original.Sequence;
+        Timestamp = original.Timestamp;
+        EndOfMessage = original.EndOfMessage;
+        IsUntrusted = original.IsUntrusted;
     }
 
     /// <summary>Data, timed out or stopped. The other properties have a meaning only for <see cref="BulkInStatus.Data"/>.</summary>

@@ -26,13 +26,14 @@ namespace BulkIn;
 /// its data goes to a later receive. No byte is ever dropped silently.
 /// </para>
 /// <para>
-/// One receive at a time, from any thread; the other members may be called at any time from any thread. Continuations never run on the thread that handles
-/// USB events. A <see cref="ValueTask{TResult}"/> from here is awaited exactly once, as every ValueTask.
+/// One receive at a time, from any thread; the other members may be called at any time from any thread. One consumer at a time, too: while a pipe reader, a stream, a
+/// pump or an enumeration has the queue, receives and every other consumer are refused with an <see cref="InvalidOperationException"/> that names it. When it
+/// is over, the next one goes on where it ended. Continuations never run on the thread that handles USB events. A <see cref="ValueTask{TResult}"/> from here is awaited exactly once, as every ValueTask.
 /// </para>
 /// </remarks>
 [SuppressMessage("Naming", "CA1711", Justification = "It is a queue of transfers, and the name is the package's.")]
 [SuppressMessage("Usage", "CA2213", Justification = "The fields end in the order that the teardown needs, in EndAsync and the control.")]
-public sealed class BulkInQueue : IAsyncDisposable
+public sealed partial class BulkInQueue : IAsyncDisposable
 {
     private static readonly TimeSpan WatchPeriod = TimeSpan.FromMilliseconds(500);
 

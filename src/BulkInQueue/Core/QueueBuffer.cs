@@ -3,37 +3,36 @@ using BulkIn.Backends;
 namespace BulkIn.Core;
 
 /// <summary>
-/// A buffer of the queue and the generation of its leases. One owner at a time: the free list, a posted slot, the ready list, the
-/// reader, or a lease.
+/// A buffer of the queue. One owner at a time: the free list, a posted slot, the ready list, the reader, or a lease.
 /// </summary>
-internal sealed class QueueBuffer(SlotPool pool, TransferBuffer memory)
+internal sealed class QueueBuffer : LeasedBuffer
 {
-    // Odd while leased. A lease holds the odd value it was given; the one who moves it to the next even value is the one who returns the buffer.
-    private int _leaseGeneration;
+    private readonly SlotPool _pool;
 
-    public TransferBuffer Storage { get; } = memory;
-
-    public Memory<byte> Memory { get; } = memory.Memory;
-
-    public int Length { get; } = memory.Length;
-
-    /// <summary>Reader → lease.</summary>
-    /// <returns>The generation by which the lease proves itself.</returns>
-    public int Lease()
+    public QueueBuffer(SlotPool pool, TransferBuffer memory)
     {
-        pool.CountLease(+1);
-        return Interlocked.Increment(ref _leaseGeneration);
+        _pool = pool;
+        Storage = memory;
+        Memory = memory.Memory;
+        Length = memory.Length;
     }
 
-    public bool IsLeased(int generation) => Volatile.Read(ref _leaseGeneration) == generation;
+    public TransferBuffer Storage { get; }
 
-    /// <summary>Lease → pool, once for each generation, however many copies of the lease are returned and from whatever threads.</summary>
-    public void ReturnLease(int generation)
+    public int Length { get; }
+
+    /// <summary>Reader → lease.</summary>
+    /// <inheritdoc/>
+    public override int Lease()
     {
-        if (Interlocked.CompareExchange(ref _leaseGeneration, generation + 1, generation) == generation)
-        {
-            pool.CountLease(-1);
-            pool.Return(this);
-        }
+        _pool.CountLease(+1);
+        return base.Lease();
+    }
+
+    /// <summary>Lease → pool.</summary>
+    protected override void OnReturned()
+    {
+        _pool.CountLease(-1);
+        _pool.Return(this);
     }
 }

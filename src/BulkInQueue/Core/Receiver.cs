@@ -6,6 +6,7 @@ namespace BulkIn.Core;
 /// <summary>
 /// The one reader: guards against a second, waits, copies or leases, keeps the remainder of a transfer that did not fit.
 /// </summary>
+/// <remarks>Receives take the view they are made for; null is a plain call, which is refused while a view has the queue.</remarks>
 internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBackend backend, TimeProvider time, string name) : IDisposable
 {
     private const int Free = 0;
@@ -20,22 +21,78 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
     private bool _hasRest;
     private volatile bool _closing;
 
-    public ValueTask<BulkInResult> RecvAsync(Memory<byte> destination, TimeSpan timeout, CancellationToken cancellationToken) =>
-        ReceiveAsync<CopyOut, BulkInResult>(new CopyOut(destination), timeout, cancellationToken);
+    // Who has the queue beyond a call. Set by the one who has _user; cleared by the holder at any time.
+    private ConsumerView? _holder;
 
-    public ValueTask<BulkInLease> LeaseAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
-        ReceiveAsync<HandOut, BulkInLease>(default, timeout, cancellationToken);
+    /// <summary>The clock of timeouts.</summary>
+    public TimeProvider Time => time;
 
-    public BulkInResult Recv(Span<byte> destination, TimeSpan timeout)
+    /// <summary>Gives the queue to a view until it is released.</summary>
+    /// <exception cref="InvalidOperationException">Another view has it, or a receive is in progress.</exception>
+    public void Claim(ConsumerView view)
+    {
+        Enter(view: null);
+        Volatile.Write(ref _holder, view);
+        Exit();
+    }
+
+    /// <summary>Takes the queue back from a view; one that does not have it changes nothing.</summary>
+    public void Release(ConsumerView view) => Interlocked.CompareExchange(ref _holder, null, view);
+
+    public void CountDiscarded(long bytes) => pool.CountDiscarded(bytes);
+
+    /// <summary>With an empty destination it is a look: the transfer stays, as a remainder, unless it is a zero-length one.</summary>
+    public ValueTask<BulkInResult> RecvAsync(Memory<byte> destination, TimeSpan timeout, CancellationToken cancellationToken, ConsumerView? view = null) =>
+        ReceiveAsync<CopyOut, BulkInResult>(new CopyOut(destination), timeout, cancellationToken, view);
+
+    public ValueTask<BulkInLease> LeaseAsync(TimeSpan timeout, CancellationToken cancellationToken, ConsumerView? view = null) =>
+        ReceiveAsync<HandOut, BulkInLease>(default, timeout, cancellationToken, view);
+
+    public BulkInLease Lease(CancellationToken cancellationToken, ConsumerView? view = null)
+    {
+        Enter(view);
+        try
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            TakeOutcome outcome = Take(out Received received, out Fault? fault, out SlotPool.Look look);
+            if (outcome == TakeOutcome.Nothing)
+            {
+                outcome = TakeBlocking(deadline: null, look, cancellationToken, out received, out fault);
+            }
+
+            return outcome == TakeOutcome.Data ? new BulkInLease(received) : new BulkInLease(StatusOf(outcome, fault));
+        }
+        finally
+        {
+            Exit();
+        }
+    }
+
+    public bool TryLease(out BulkInLease lease, ConsumerView? view = null)
+    {
+        Enter(view);
+        try
+        {
+            TakeOutcome outcome = Take(out Received received, out Fault? fault, out _);
+            lease = outcome == TakeOutcome.Data ? new BulkInLease(received) : new BulkInLease(StatusOf(outcome, fault));
+            return outcome != TakeOutcome.Nothing;
+        }
+        finally
+        {
+            Exit();
+        }
+    }
+
+    public BulkInResult Recv(Span<byte> destination, TimeSpan timeout, ConsumerView? view = null)
     {
         timeout = ReceiveTimeout.Check(timeout);
-        Enter();
+        Enter(view);
         try
         {
             TakeOutcome outcome = Take(out Received received, out Fault? fault, out SlotPool.Look look);
             if (outcome == TakeOutcome.Nothing && timeout != TimeSpan.Zero)
             {
-                outcome = TakeBlocking(ReceiveTimeout.Deadline(timeout, time), look, out received, out fault);
+                outcome = TakeBlocking(ReceiveTimeout.Deadline(timeout, time), look, CancellationToken.None, out received, out fault);
             }
 
             return outcome == TakeOutcome.Data ? Copy(ref received, destination) : new BulkInResult(StatusOf(outcome, fault));
@@ -48,7 +105,7 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
 
     public bool TryRecv(Span<byte> destination, out BulkInResult result)
     {
-        Enter();
+        Enter(view: null);
         try
         {
             TakeOutcome outcome = Take(out Received received, out Fault? fault, out _);
@@ -65,7 +122,7 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
     /// <returns>The bytes dropped.</returns>
     public long Discard()
     {
-        Enter();
+        Enter(view: null);
         try
         {
             long dropped = 0;
@@ -107,14 +164,15 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
 
     public void Dispose() => Close();
 
-    private static string Describe(string name) =>
-        $"{name} has a receive in progress. One consumer at a time: await the first receive before the next, or give each consumer a queue of its own.";
+    private static string Describe(string name, ConsumerView? holder) => holder is null
+        ? $"{name} has a receive in progress. One consumer at a time: await the first receive before the next, or give each consumer a queue of its own."
+        : $"{name} is read by {holder.Name}. One consumer at a time: {holder.Ending} first, or give each consumer a queue of its own.";
 
-    private ValueTask<TResult> ReceiveAsync<TShape, TResult>(TShape shape, TimeSpan timeout, CancellationToken cancellationToken)
+    private ValueTask<TResult> ReceiveAsync<TShape, TResult>(TShape shape, TimeSpan timeout, CancellationToken cancellationToken, ConsumerView? view)
         where TShape : struct, IShape<TResult>
     {
         timeout = ReceiveTimeout.Check(timeout);
-        Enter();
+        Enter(view);
         bool waits = false;
         try
         {
@@ -193,7 +251,7 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
         }
     }
 
-    private TakeOutcome TakeBlocking(long? deadline, SlotPool.Look look, out Received received, out Fault? fault)
+    private TakeOutcome TakeBlocking(long? deadline, SlotPool.Look look, CancellationToken cancellationToken, out Received received, out Fault? fault)
     {
         try
         {
@@ -203,9 +261,21 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
             {
                 signal.Arm(blocking: true);
                 _deadline.Set(ownLimit ? null : deadline);
-                pool.Await(look);
-                WakeIfClosing();
-                WakeReason reason = signal.Block(ownLimit && deadline is { } due ? Left(due) : Timeout.InfiniteTimeSpan);
+                WakeReason reason;
+
+                // As in the asynchronous wait: a callback that runs late is waited for.
+                using (cancellationToken.UnsafeRegister(static state => ((ReaderSignal)state!).Wake(WakeReason.Canceled), signal))
+                {
+                    pool.Await(look);
+                    WakeIfClosing();
+                    reason = signal.Block(ownLimit && deadline is { } due ? Left(due) : Timeout.InfiniteTimeSpan);
+                }
+
+                if (reason == WakeReason.Canceled)
+                {
+                    throw new OperationCanceledException(cancellationToken);
+                }
+
                 TakeOutcome outcome = Take(out received, out fault, out look);
                 if (outcome != TakeOutcome.Nothing || (reason == WakeReason.Timeout && (!ownLimit || Left(deadline!.Value) == TimeSpan.Zero)))
                 {
@@ -290,17 +360,22 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
         _ => throw new ObjectDisposedException(name),
     };
 
-    private void Enter()
+    private void Enter(ConsumerView? view)
     {
-        switch (Interlocked.CompareExchange(ref _user, Busy, Free))
+        int user = Interlocked.CompareExchange(ref _user, Busy, Free);
+        ConsumerView? holder = Volatile.Read(ref _holder);
+        switch (user)
         {
             case Free when _closing:
                 Exit();
                 throw new ObjectDisposedException(name);
-            case Free:
+            case Free when ReferenceEquals(holder, view):
                 return;
+            case Free:
+                Exit();
+                throw view is null ? new InvalidOperationException(Describe(name, holder)) : new ObjectDisposedException(view.Name);
             case Busy when !_closing:
-                throw new InvalidOperationException(Describe(name));
+                throw new InvalidOperationException(Describe(name, ReferenceEquals(holder, view) ? null : holder));
             default:
                 throw new ObjectDisposedException(name);
         }

@@ -305,9 +305,12 @@ internal sealed class SlotPool : IDisposable
     /// <summary>Data that goes undelivered on purpose: from the reader's remainder or from <see cref="BulkInQueue.Discard"/>.</summary>
     public void Discard(in Received data)
     {
-        _ = Interlocked.Add(ref _discarded, data.Length);
+        CountDiscarded(data.Length);
         Return(data.Buffer);
     }
+
+    /// <summary>Bytes of leases that nobody read.</summary>
+    public void CountDiscarded(long bytes) => Interlocked.Add(ref _discarded, bytes);
 
     public void CountLease(int change) => Interlocked.Add(ref _leases, change);
 
