@@ -50,4 +50,12 @@ public enum BulkInError
 
     /// <summary>A control or OUT transfer of the device took longer than its timeout. Remedy: a longer timeout, or drain what the device waits to send.</summary>
     Timeout,
+
+    /// <summary>A message is longer than the limit of <see cref="BulkInQueue.ReadMessageAsync(System.Buffers.IBufferWriter{byte}, long, TimeSpan, CancellationToken)"/>.
+    /// What fitted was written, the rest is still in the queue. Remedy: a larger limit; or read on to the end of that message and drop it.</summary>
+    MessageTooLong,
+
+    /// <summary>A pump in <see cref="BulkInPumpFullMode.Fault"/> was full: its consumer did not keep up. Nothing is lost. Remedy: a larger capacity, a faster
+    /// consumer, or another mode; then a new pump goes on.</summary>
+    PumpOverrun,
 }

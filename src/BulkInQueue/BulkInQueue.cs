@@ -28,7 +28,8 @@ namespace BulkIn;
 /// <para>
 /// One receive at a time, from any thread; the other members may be called at any time from any thread. One consumer at a time, too: while a pipe reader, a stream, a
 /// pump or an enumeration has the queue, receives and every other consumer are refused with an <see cref="InvalidOperationException"/> that names it. When it
-/// is over, the next one goes on where it ended. Continuations never run on the thread that handles USB events. A <see cref="ValueTask{TResult}"/> from here is awaited exactly once, as every ValueTask.
+/// is over, the next one goes on where it ended. Continuations never run on the thread that handles USB events. A
+/// <see cref="ValueTask{TResult}"/> from here is awaited exactly once, as every ValueTask.
 /// </para>
 /// </remarks>
 [SuppressMessage("Naming", "CA1711", Justification = "It is a queue of transfers, and the name is the package's.")]
@@ -43,6 +44,7 @@ public sealed partial class BulkInQueue : IAsyncDisposable
     private readonly QueueControl _control;
     private readonly GuardedLogger _logger;
     private readonly string _name;
+    private readonly int _spareBuffers;
     private readonly ITimer? _watchdog;
     private Task? _disposed;
 
@@ -52,6 +54,7 @@ public sealed partial class BulkInQueue : IAsyncDisposable
         Endpoint = backend.Endpoint.Address;
         Depth = options.Depth;
         BufferLength = options.BufferLength;
+        _spareBuffers = options.SpareBuffers;
         _name = string.Create(CultureInfo.InvariantCulture, $"BulkInQueue 0x{Endpoint:X2}{(backend.Endpoint.DeviceName.Length > 0 ? " of " : "")}{backend.Endpoint.DeviceName}");
 
         _logger = new GuardedLogger(options.Logger);

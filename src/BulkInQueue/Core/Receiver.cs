@@ -43,10 +43,10 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
 
     /// <summary>With an empty destination it is a look: the transfer stays, as a remainder, unless it is a zero-length one.</summary>
     public ValueTask<BulkInResult> RecvAsync(Memory<byte> destination, TimeSpan timeout, CancellationToken cancellationToken, ConsumerView? view = null) =>
-        ReceiveAsync<CopyOut, BulkInResult>(new CopyOut(destination), timeout, cancellationToken, view);
+        ReceiveAsync<CopyOut, BulkInResult>(new CopyOut(destination), view, timeout, cancellationToken);
 
     public ValueTask<BulkInLease> LeaseAsync(TimeSpan timeout, CancellationToken cancellationToken, ConsumerView? view = null) =>
-        ReceiveAsync<HandOut, BulkInLease>(default, timeout, cancellationToken, view);
+        ReceiveAsync<HandOut, BulkInLease>(default, view, timeout, cancellationToken);
 
     public BulkInLease Lease(CancellationToken cancellationToken, ConsumerView? view = null)
     {
@@ -168,7 +168,7 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
         ? $"{name} has a receive in progress. One consumer at a time: await the first receive before the next, or give each consumer a queue of its own."
         : $"{name} is read by {holder.Name}. One consumer at a time: {holder.Ending} first, or give each consumer a queue of its own.";
 
-    private ValueTask<TResult> ReceiveAsync<TShape, TResult>(TShape shape, TimeSpan timeout, CancellationToken cancellationToken, ConsumerView? view)
+    private ValueTask<TResult> ReceiveAsync<TShape, TResult>(TShape shape, ConsumerView? view, TimeSpan timeout, CancellationToken cancellationToken)
         where TShape : struct, IShape<TResult>
     {
         timeout = ReceiveTimeout.Check(timeout);

@@ -26,4 +26,10 @@ internal static partial class Log
 
     [LoggerMessage(7, LogLevel.Critical, "{Queue}: the control failed; the queue is faulted")]
     public static partial void ControlFailed(this ILogger logger, Exception failure, string queue);
+
+    [LoggerMessage(20, LogLevel.Warning, "{Queue}: its pump is full and drops packets (capacity {Capacity}, {FullMode}); said once for each pump")]
+    public static partial void PumpDropping(this ILogger logger, string queue, int capacity, BulkInPumpFullMode fullMode);
+
+    [LoggerMessage(21, LogLevel.Debug, "{Queue}: its pump ended, {Dropped} packets dropped")]
+    public static partial void PumpEnded(this ILogger logger, string queue, long dropped);
 }
