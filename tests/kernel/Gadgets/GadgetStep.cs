@@ -5,7 +5,7 @@ internal abstract record GadgetStep
 {
     public sealed record Read(GadgetEndpoint Endpoint, int Count) : GadgetStep;
 
-    public sealed record Write(GadgetEndpoint Endpoint, int Length, bool Random, int Count, TimeSpan Pause) : GadgetStep;
+    public sealed record Write(GadgetEndpoint Endpoint, int Length, bool Random, int Count, TimeSpan Interval) : GadgetStep;
 
     public sealed record Pause(TimeSpan Time) : GadgetStep;
 

@@ -129,7 +129,7 @@ public sealed class ScriptedGadget : IDisposable
                     for (int index = 0; index < write.Count && !_device.IsDisposed; index++)
                     {
                         Send(write);
-                        Sleep(write.Pause);
+                        Sleep(write.Interval);
                     }
 
                     break;

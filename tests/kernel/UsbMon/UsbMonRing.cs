@@ -15,7 +15,6 @@ internal sealed unsafe partial class UsbMonRing : IDisposable
 
     private const uint SetRingSize = 0x9204;
     private const uint FetchBatch = 0xC010_9207;
-    private const uint FlushEvents = 0x9208;
     private const uint GetStatistics = 0x8008_9203;
 
     private readonly SafeFileHandle _file;
@@ -49,6 +48,8 @@ internal sealed unsafe partial class UsbMonRing : IDisposable
     {
         uint* offsets = stackalloc uint[BatchSize];
         var fetch = new Fetch { Offsets = offsets, Count = BatchSize, Flush = (uint)_unflushed };
+        // The records of the fetch before are flushed even when there is nothing new; flushing them twice would lose records.
+        _unflushed = 0;
         // SAFETY: the kernel writes at most Count offsets into the array, and Fetch is the struct it expects for this request.
         if (Control(_file, FetchBatch, &fetch) < 0)
         {
@@ -81,12 +82,6 @@ internal sealed unsafe partial class UsbMonRing : IDisposable
         if (error is not (TryAgain or Interrupted))
         {
             throw new IOException($"usbmon: {new Win32Exception(error).Message} ({error})");
-        }
-
-        if (_unflushed > 0)
-        {
-            Check(Control(_file, FlushEvents, (void*)_unflushed), "flush usbmon's ring");
-            _unflushed = 0;
         }
 
         Statistics statistics;

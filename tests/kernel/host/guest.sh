@@ -14,7 +14,7 @@ qemu_arguments() {
     [[ -d $captures ]] || { captures=$work/no-captures && mkdir -p "$captures"; }
     # Software emulation: stock kernels hang under some nested /dev/kvm, and the figures are ratios anyway.
     machine=(
-        qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp 2 -m 3072 -no-reboot
+        qemu-system-x86_64 -M q35 -accel "tcg,thread=multi" -cpu max -smp 2 -m 3072 -no-reboot
         -display none -monitor none -nodefaults
         -kernel "$linux"/boot/vmlinuz-* -initrd "$work/initramfs.gz"
         -append "console=ttyS0 panic=-1 quiet mitigations=off nokaslr"
@@ -31,7 +31,11 @@ boot_shell() {
     fill_share
     touch "$share/shell"
     qemu_arguments
-    "${machine[@]}"
+    local terminal
+    terminal=$(stty -g 2>/dev/null) || terminal=''
+    [[ -z $terminal ]] || stty raw -echo
+    "${machine[@]}" || true
+    [[ -z $terminal ]] || stty "$terminal"
 }
 
 boot_suite() {
@@ -43,7 +47,7 @@ boot_suite() {
 
 # The verdict is the host's: what was expected against what the guest reported.
 judge() {
-    local passed=0 failed=0 name verdict
+    local passed=0 failed=0 name verdict code
     declare -A reported=()
     if [[ -s $results/report.tsv ]]; then
         while IFS=$'\t' read -r name verdict _; do reported[$name]=$verdict; done <"$results/report.tsv"
@@ -59,16 +63,16 @@ judge() {
         esac
     done <"$results/expected.txt"
 
-    local code
     code=$(cat "$share/exit-code" 2>/dev/null || echo none)
     if [[ $guest_end == 124 || $guest_end == 137 ]]; then
         echo "run: the guest was ended after $limit s" >&2
     elif [[ $code == none ]]; then
         echo "run: the guest died; its last words:" >&2
-        tail -n 20 "$results/console.txt" >&2
+        tail -n 20 "$results/console.txt" "$results/qemu.txt" >&2
     fi
+    # A run of which every case passed and that still did not end well has not passed.
     if [[ $failed == 0 && ($guest_end != 0 || $code != 0 || $passed == 0) ]]; then
-        echo "FAIL guest: ended with $guest_end, its suite with $code"
+        echo "FAIL guest: QEMU ended with $guest_end, the suite with $code"
         failed=1
     fi
     echo "$passed passed, $failed failed"

@@ -5,6 +5,8 @@ declare -A package_of=(
     [qemu-system-x86_64]=qemu-system-x86
     [busybox]=busybox-static
     [depmod]=kmod
+    # The linker of native code.
+    [cc]=gcc
 )
 
 require_packages() {
@@ -15,6 +17,7 @@ require_packages() {
     done
     # The initramfs holds nothing but busybox, so it must need no shared library.
     if command -v busybox >/dev/null && ldd "$(command -v busybox)" >/dev/null 2>&1; then missing+=(busybox-static); fi
+    [[ -e /usr/include/stdlib.h ]] || missing+=(libc6-dev)
     ldconfig -p | grep -q 'libusb-1\.0\.so\.0' || missing+=(libusb-1.0-0)
     ((${#missing[@]})) || return 0
 

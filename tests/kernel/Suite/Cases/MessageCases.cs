@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using BulkIn.VirtualUsb;
 
 namespace BulkIn.Bench;
 
@@ -74,29 +75,28 @@ internal static partial class MessageCases
 
     private static async Task KernelDriver(CaseContext context)
     {
+        // The kernel's own test driver takes a device of this id as soon as it is plugged in.
         Guest.LoadModule("usbtest");
-        await using Rig rig = await Rig.GadgetAsync("in replies\nout commands\ntask\nwrite replies 4000");
-        string name = Path.GetFileName(rig.Device.Directory);
-        await rig.Host.DisposeAsync();
-        const string Driver = "/sys/bus/usb/drivers/usbtest";
-        await File.WriteAllTextAsync($"{Driver}/new_id", $"{Gadgets.FunctionFsDevice.VendorId:x4} {Gadgets.FunctionFsDevice.ProductId:x4} 0 0525 a4a4\n");
-        if (!Directory.Exists($"{Driver}/{name}:1.0"))
+        (VirtualUsbDevice device, ScriptedFunction function) = ScriptedFunction.Plug(UsbScript.Parse("device 0525:a4a4\nendpoint 0x02\nendpoint 0x84\non 0x84\ndata 4000"));
+        using (function)
+        using (device)
         {
-            await File.WriteAllTextAsync($"{Driver}/bind", $"{name}:1.0");
+            string name = Path.GetFileName(device.SysfsPath), bound = $"/sys/bus/usb/drivers/usbtest/{name}:1.0";
+            await CaseContext.Until(() => Directory.Exists(bound), "the driver binds to the device");
+            await using (LibUsbDevice host = LibUsbDevice.Open(name))
+            {
+                BulkInException refused = Refused(() => host.ClaimInterface(0, detachKernelDriver: false));
+                CaseContext.Figure($"{refused.Error} ({refused.NativeCode}): {refused.Message}");
+                CaseContext.Require(refused.Error == BulkInError.Busy, $"the error is {refused.Error}");
+                host.ClaimInterface(0);
+                await using BulkInQueue queue = host.OpenBulkInQueue(0x84, 4, Rig.BufferLength);
+                CaseContext.Require((await queue.RecvAsync(new byte[Rig.BufferLength], CaseContext.Patience)).IsData, "nothing arrives once the driver is detached");
+            }
+
+            CaseContext.Require(Directory.Exists(bound), "the driver was not given its interface back");
+            CaseContext.Figure("detached, used, attached again");
         }
 
-        await using (LibUsbDevice device = LibUsbDevice.Open(name))
-        {
-            BulkInException refused = Refused(() => device.ClaimInterface(0, detachKernelDriver: false));
-            CaseContext.Figure($"{refused.Error} ({refused.NativeCode}): {refused.Message}");
-            CaseContext.Require(refused.Error == BulkInError.Busy, $"the error is {refused.Error}");
-            device.ClaimInterface(0);
-            await using BulkInQueue queue = device.OpenBulkInQueue(rig.In, 4, Rig.BufferLength);
-            CaseContext.Require((await queue.RecvAsync(new byte[Rig.BufferLength], CaseContext.Patience)).IsData, "nothing arrives once the driver is detached");
-        }
-
-        CaseContext.Require(Directory.Exists($"{Driver}/{name}:1.0"), "the driver was not given its interface back");
-        CaseContext.Figure("detached, used, attached again");
         _ = context;
     }
 

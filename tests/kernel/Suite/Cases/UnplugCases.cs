@@ -119,8 +119,11 @@ internal static class UnplugCases
         rig.Virtual.Halt(rig.In);
         CaseContext.Require(function.ClearHaltArrived.Wait(CaseContext.Patience), "no CLEAR_FEATURE(HALT) came after the stall");
         rig.Virtual.Dispose();
+        // The stall did happen, and is told first.
+        CaseContext.Require(!await reader.ReceiveOneAsync() && reader.Faults[0].Fault.Error == BulkInError.Stall, $"the stall was to be told first: {reader.Describe()}");
+        reader.Faults.Clear();
         await RequireGoneAsync(queue, reader);
-        CaseContext.Figure(reader.Describe());
+        CaseContext.Figure($"Stall, then {reader.Describe()}");
     }
 
     private static async Task DuringDispose(CaseContext context)

@@ -13,6 +13,7 @@ internal static class Catalogue
         .. FaultCases.All,
         .. TrafficCases.All,
         .. MessageCases.All,
+        .. SampleCases.All,
     ];
 
     /// <summary>The cases that a command line selects, in the catalogue's order.</summary>
