@@ -162,7 +162,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         // Not awaited: the loop may go on inside these calls, and in it a user's logger that blocks.
         _ = preempted.CancelAsync();
         _ = _disposal.CancelAsync();
-        bool idle = await EndsWithinAsync(_loopEnded.Task, Left(start)).ConfigureAwait(false);
+        bool loopEnded = await EndsWithinAsync(_loopEnded.Task, Left(start)).ConfigureAwait(false);
         ControlRequest[] unserved;
         bool closedUnderUs;
         lock (_pool.Gate)
@@ -180,17 +180,28 @@ internal sealed class QueueControl : IThreadPoolWorkItem
 
         // What the loop touches is free to use only once it ended. With the handle closed under us no completion will come and no native call may be made:
         // there is nothing to wait for.
-        if (idle && !closedUnderUs)
+        if (loopEnded && !closedUnderUs)
         {
             _drain.Begin();
             _ = await _drain.WaitAsync(Left(start), CancellationToken.None).ConfigureAwait(false);
         }
 
-        idle = idle && await EndsWithinAsync(_nativeWork, Left(start)).ConfigureAwait(false) && _drain.HasCancelled;
+        bool idle = loopEnded && await EndsWithinAsync(_nativeWork, Left(start)).ConfigureAwait(false) && _drain.HasCancelled;
         int leaked = _pool.FreeOrAbandon(abandon: !idle);
         if (leaked > 0 || !idle)
         {
-            _logger.TransfersLeaked(_name, leaked, _options.BufferLength, closedUnderUs ? "its owner closed the handle first" : "the event thread that pumps this handle has stopped, or the host controller hangs");
+            string reason = closedUnderUs ? "its owner closed the handle first"
+                : loopEnded ? "the event thread that pumps this handle has stopped, or the host controller hangs"
+                : "the control of the queue is blocked, in the logger or in the backend";
+            if (loopEnded)
+            {
+                _logger.TransfersLeaked(_name, leaked, _options.BufferLength, reason);
+            }
+            else
+            {
+                // The logger may be what blocks the control: it must not block the teardown, too.
+                _ = Task.Run(() => _logger.TransfersLeaked(_name, leaked, _options.BufferLength, reason));
+            }
         }
     }
 
@@ -482,7 +493,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         lock (_pool.Gate)
         {
             // A published fault is constant, because a reader may be making an exception of it.
-            Fault last = fault.Published ? fault.GivenUp(attempts) : fault;
+            Fault last = fault.Published || attempts > 0 ? fault.GivenUp(attempts) : fault;
             _pool.Replace(fault, last);
             _fault = last;
             _pool.EnterUnsynchronized(BulkInState.Faulted);
