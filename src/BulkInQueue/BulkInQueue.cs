@@ -312,6 +312,14 @@ public sealed partial class BulkInQueue : IAsyncDisposable
         return new ValueTask(ended.Task);
     }
 
+    /// <summary>Adds what this queue counted.</summary>
+    internal void AddTo(QueueTotals totals)
+    {
+        totals.Add(Statistics);
+        _pool.AddOutcomesTo(totals.Transfers);
+        _control.AddFaultsTo(totals.Faults);
+    }
+
     private static void ThrowIfEmpty(ReadOnlySpan<byte> destination)
     {
         if (destination.IsEmpty)
@@ -342,6 +350,7 @@ public sealed partial class BulkInQueue : IAsyncDisposable
             throw failure;
         }
 
+        QueueMeter.Add(this);
         _logger.Opened(_name, Depth, BufferLength, options.SpareBuffers);
         _control.Start();
     }
@@ -367,6 +376,7 @@ public sealed partial class BulkInQueue : IAsyncDisposable
         }
         finally
         {
+            QueueMeter.Remove(this);
             ended.SetResult();
         }
     }

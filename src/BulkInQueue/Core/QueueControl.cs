@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using BulkIn.Backends;
 using BulkIn.Diagnostics;
@@ -44,6 +45,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
     private int _attempts;
     private long _faults;
     private long _recoveries;
+    private readonly long[] _faultsByError = new long[QueueTotals.Errors];
 
     public QueueControl(SlotPool pool, IBulkInBackend backend, BulkInQueueOptions options, ILogger logger, string name)
     {
@@ -68,6 +70,15 @@ internal sealed class QueueControl : IThreadPoolWorkItem
     public long Faults => Volatile.Read(ref _faults);
 
     public long Recoveries => Volatile.Read(ref _recoveries);
+
+    /// <summary>Adds the faults so far to sums by <see cref="BulkInError"/>.</summary>
+    public void AddFaultsTo(long[] totals)
+    {
+        for (int i = 0; i < totals.Length; i++)
+        {
+            totals[i] += Volatile.Read(ref _faultsByError[i]);
+        }
+    }
 
     /// <summary>The queue is open; a fault latched meanwhile is handled now.</summary>
     public void Start()
@@ -249,7 +260,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
 
             try
             {
-                await (request is null ? HandleFaultAsync(preempt) : ServeAsync(request, preempt)).ConfigureAwait(false);
+                await (request is null ? TraceAsync(HandleFaultAsync, preempt) : ServeAsync(request, preempt)).ConfigureAwait(false);
                 request?.Succeed();
             }
             catch (OperationCanceledException) when (preempt.IsCancellationRequested || _pool.IsClosed)
@@ -307,6 +318,26 @@ internal sealed class QueueControl : IThreadPoolWorkItem
     }
 
     // ---- Faults. ----
+
+    /// <summary>Runs a recovery as an activity, and counts its fault by what it turned out to be.</summary>
+    private async Task TraceAsync(Func<CancellationToken, Task> recovery, CancellationToken preempt)
+    {
+        long before = _faults;
+        using Activity? activity = RecoveryActivity.Start(_backend.Endpoint.Address);
+        try
+        {
+            await recovery(preempt).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (_faults != before && _fault is { } fault)
+            {
+                _faultsByError[(int)fault.Error]++;
+            }
+
+            activity.Describe(_pool.State, _fault, _attempts);
+        }
+    }
 
     /// <summary>The fixed sequence: stop posting, cancel, drain and keep the data, classify, clear the halt with nothing posted, post again.</summary>
     private async Task HandleFaultAsync(CancellationToken preempt)
@@ -539,6 +570,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         ControlVerb.Stop => StopAsync(),
         ControlVerb.Pause => PauseAsync(preempt),
         ControlVerb.Resume => ResumeAsync(preempt),
+        _ when _pool.State == BulkInState.Faulted => TraceAsync(RecoverAsync, preempt),
         _ => RecoverAsync(preempt),
     };
 
@@ -589,6 +621,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         {
             _fault = fault;
             _faults++;
+            _faultsByError[(int)fault.Error]++;
             _needsClear = true;
         }
 

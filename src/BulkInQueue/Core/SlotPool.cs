@@ -68,6 +68,7 @@ internal sealed class SlotPool : IDisposable
     private long _discarded;
     private long _deferred;
     private long _outOfOrder;
+    private readonly long[] _outcomes = new long[TransferOutcomes.Count];
     private long _starvations;
     private long _starvedTicks;
     private long _lastCompletion;
@@ -421,6 +422,7 @@ internal sealed class SlotPool : IDisposable
             }
             else
             {
+                _outcomes[(int)TransferOutcomes.Of(status, failed, 0)] += failed ? 1 : 0;
                 _ = _posted.Dequeue();
                 _free.Push(slot.MarkIdle());
                 _idle.Enqueue(slot);
@@ -656,6 +658,18 @@ internal sealed class SlotPool : IDisposable
         }
     }
 
+    /// <summary>Adds the transfers ended so far to sums by <see cref="TransferOutcome"/>.</summary>
+    public void AddOutcomesTo(long[] totals)
+    {
+        lock (Gate)
+        {
+            for (int i = 0; i < _outcomes.Length; i++)
+            {
+                totals[i] += _outcomes[i];
+            }
+        }
+    }
+
     /// <summary>Nothing is disposed of here but in the order that <see cref="FreeOrAbandon"/> keeps.</summary>
     public void Dispose() => Free();
 
@@ -760,6 +774,7 @@ internal sealed class SlotPool : IDisposable
             EndOfMessage = status == TransferStatus.Completed && length < slot.Buffer!.Length,
             Untrusted = status == TransferStatus.Overflow,
         };
+        _outcomes[(int)TransferOutcomes.Of(status, slot.Failed, length)]++;
         received.Buffer = slot.MarkIdle();
         _idle.Enqueue(slot);
         _bytes += length;

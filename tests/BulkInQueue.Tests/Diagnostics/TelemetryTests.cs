@@ -1,0 +1,227 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using BulkIn.Testing;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
+using Xunit;
+
+namespace BulkIn.Diagnostics;
+
+/// <summary>Meter, activities and log as an application sees them. Alone, because the meter sums every queue of the process.</summary>
+[Collection(nameof(RunsAlone))]
+public sealed class TelemetryTests : QueueTest
+{
+    private readonly FakeLogCollector _log = new();
+
+    protected override SimulatedEndpointOptions EndpointOptions => base.EndpointOptions with { Address = 0x8F };
+
+    [Fact]
+    public async Task Meter_ReceivesAndFaults_AreCountedByOutcome()
+    {
+        using Readings readings = new();
+        BulkInQueue queue = Open();
+        Dictionary<string, double> before = readings.Take();
+        Assert.Equal(4, before["bulk_in_queue.posted"]);
+        Assert.Equal(1, before["bulk_in_queue.queues"]);
+
+        Device.Deliver([1, 2, 3]);
+        Device.Deliver([]);
+        _ = await ReceiveAsync(queue);
+        _ = await ReceiveAsync(queue);
+        Device.Deliver([4]);
+        Assert.Equal(1, queue.Discard());
+        Device.Stall();
+        _ = await FaultAsync(queue);
+        await StateAsync(queue, BulkInState.Running);
+        await AdvanceUntilAsync(() => Change(readings, before, "bulk_in_queue.faults{stall}") > 0);
+
+        Assert.Equal(4, Change(readings, before, "bulk_in_queue.io"));
+        Assert.Equal(1, Change(readings, before, "bulk_in_queue.discarded.io"));
+        Assert.Equal(2, Change(readings, before, "bulk_in_queue.transfers{data}"));
+        Assert.Equal(1, Change(readings, before, "bulk_in_queue.transfers{zero_length}"));
+        Assert.Equal(4, Change(readings, before, "bulk_in_queue.transfers{stall}"));
+        Assert.Equal(1, Change(readings, before, "bulk_in_queue.faults{stall}"));
+        Assert.Equal(1, Change(readings, before, "bulk_in_queue.recoveries"));
+        Assert.Equal(0, Change(readings, before, "bulk_in_queue.leaked"));
+        Assert.Equal(0, Change(readings, before, "bulk_in_queue.posted"));
+    }
+
+    [Fact]
+    public async Task Meter_QueueClosed_KeepsWhatItCounted()
+    {
+        using Readings readings = new();
+        BulkInQueue queue = Open();
+        Dictionary<string, double> before = readings.Take();
+        Device.Deliver([1, 2, 3]);
+        _ = await ReceiveAsync(queue);
+
+        await queue.DisposeAsync().InTime();
+
+        Assert.Equal(3, Change(readings, before, "bulk_in_queue.io"));
+        Assert.Equal(-1, Change(readings, before, "bulk_in_queue.queues"));
+        Assert.Equal(-4, Change(readings, before, "bulk_in_queue.posted"));
+    }
+
+    [Fact]
+    public void Meter_Instruments_AreNamedByTheConventions()
+    {
+        using Readings readings = new();
+        _ = Open();
+        readings.Take();
+
+        Assert.All(readings.Instruments, static i =>
+        {
+            Assert.Matches("^bulk_in_queue(\\.[a-z_]+)+$", i.Name);
+            Assert.Matches("^(By|s|\\{[a-z]+\\})$", i.Unit);
+            Assert.False(string.IsNullOrEmpty(i.Description), $"{i.Name} has no description.");
+            Assert.True(i.IsObservable, $"{i.Name} would cost something for each event.");
+        });
+        Assert.Equal(10, readings.Instruments.Count);
+        Assert.Equal(["bulk_in_queue.transfer.outcome", "error.type", "usb.endpoint.address"], readings.Tags.Order(StringComparer.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("stall", "recovered", "stall", ActivityStatusCode.Unset)]
+    [InlineData("manual", "faulted", "stall", ActivityStatusCode.Error)]
+    [InlineData("unplug", "gone", "device_gone", ActivityStatusCode.Error)]
+    public async Task Activity_Recovery_SaysWhatItWasAndHowItEnded(string what, string outcome, string error, ActivityStatusCode status)
+    {
+        ConcurrentQueue<Activity> ended = new();
+        using ActivityListener listener = new()
+        {
+            ShouldListenTo = static source => source.Name == "BulkInQueue",
+            Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+            ActivityStopped = ended.Enqueue,
+        };
+        ActivitySource.AddActivityListener(listener);
+        BulkInQueue queue = Open(Defaults with { Recovery = what == "manual" ? BulkInRecovery.Manual : BulkInRecovery.Automatic });
+
+        if (what == "unplug")
+        {
+            Device.Unplug();
+        }
+        else
+        {
+            Device.Stall();
+        }
+
+        await AdvanceUntilAsync(() => !ended.IsEmpty);
+        Activity recovery = Assert.Single(ended);
+        Assert.Equal("bulk_in_queue.recovery", recovery.OperationName);
+        Assert.Equal("0x8f", recovery.GetTagItem("usb.endpoint.address"));
+        Assert.Equal(outcome, recovery.GetTagItem("bulk_in_queue.recovery.outcome"));
+        Assert.Equal(error, recovery.GetTagItem("error.type"));
+        Assert.Equal(status, recovery.Status);
+        if (what == "manual")
+        {
+            await queue.RecoverAsync().InTime();
+            await AdvanceUntilAsync(() => ended.Count == 2);
+            Assert.Equal("recovered", ended.Last().GetTagItem("bulk_in_queue.recovery.outcome"));
+        }
+    }
+
+    [Fact]
+    public async Task Log_ManyTransfers_SaysNothingAboutThem()
+    {
+        BulkInQueue queue = Open(Defaults with { Logger = new FakeLogger(_log) });
+        for (int i = 0; i < 1000; i++)
+        {
+            Device.Deliver([1]);
+            _ = await ReceiveAsync(queue);
+        }
+
+        Assert.Equal((1, LogLevel.Debug), (Assert.Single(_log.GetSnapshot()).Id.Id, _log.LatestRecord.Level));
+    }
+
+    [Fact]
+    public async Task Log_FaultAndRecovery_HaveFixedIds()
+    {
+        BulkInQueue queue = Open(Defaults with { Logger = new FakeLogger(_log) });
+        Device.Stall();
+        _ = await FaultAsync(queue);
+        await AdvanceUntilAsync(() => _log.Count == 3);
+
+        Assert.Equal([(1, LogLevel.Debug), (2, LogLevel.Warning), (3, LogLevel.Information)], _log.GetSnapshot().Select(static r => (r.Id.Id, r.Level)));
+    }
+
+    [Fact]
+    public async Task Log_DroppingPump_SaysSoOnce()
+    {
+        BulkInQueue queue = Open(Defaults with { Logger = new FakeLogger(_log) });
+        await using BulkInPump pump = queue.StartPump(1, BulkInPumpFullMode.DropOldest);
+        for (byte i = 0; i < 10; i++)
+        {
+            Device.Deliver([i]);
+        }
+
+        await AdvanceUntilAsync(() => pump.Dropped == 9);
+        await pump.StopAsync().InTime();
+
+        Assert.Equal([1, 20, 21], _log.GetSnapshot().Select(static r => r.Id.Id));
+    }
+
+    private static double Change(Readings readings, Dictionary<string, double> before, string name)
+    {
+        Dictionary<string, double> now = readings.Take();
+        return now.GetValueOrDefault(name) - before.GetValueOrDefault(name);
+    }
+
+    /// <summary>Collects what an exporter would, for the endpoint 0x8F.</summary>
+    private sealed class Readings : IDisposable
+    {
+        private readonly MeterListener _listener = new();
+        private readonly Dictionary<string, double> _values = [];
+
+        public Readings()
+        {
+            _listener.InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter.Name == "BulkInQueue")
+                {
+                    Instruments.Add(instrument);
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            };
+            _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Keep(instrument, value, tags));
+            _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Keep(instrument, value, tags));
+            _listener.Start();
+        }
+
+        public List<Instrument> Instruments { get; } = [];
+
+        public HashSet<string> Tags { get; } = [];
+
+        public Dictionary<string, double> Take()
+        {
+            _values.Clear();
+            _listener.RecordObservableInstruments();
+            return new Dictionary<string, double>(_values);
+        }
+
+        public void Dispose() => _listener.Dispose();
+
+        private void Keep(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            string name = instrument.Name;
+            string? address = null;
+            foreach (KeyValuePair<string, object?> tag in tags)
+            {
+                Tags.Add(tag.Key);
+                if (tag.Key == "usb.endpoint.address")
+                {
+                    address = (string?)tag.Value;
+                }
+                else
+                {
+                    name += $"{{{tag.Value}}}";
+                }
+            }
+
+            if (address == "0x8f")
+            {
+                Assert.True(_values.TryAdd(name, value), $"{name} was observed twice: exporters keep one of the two.");
+            }
+        }
+    }
+}
