@@ -1,6 +1,5 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
-using BulkIn.Core;
 
 namespace BulkIn.Diagnostics;
 

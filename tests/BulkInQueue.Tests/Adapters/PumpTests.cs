@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using Xunit;
 
 namespace BulkIn.Adapters;

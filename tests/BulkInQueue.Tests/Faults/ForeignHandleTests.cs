@@ -181,5 +181,5 @@ public sealed class ForeignHandleTests : FaultTest
     }
 
     private void NoNativeCallAfterTheClose() =>
-        Assert.Empty(Device.Log.Events.SkipWhile(e => e.Kind != SimulatedEventKind.HandleClosed).Where(e => NativeCalls.Contains(e.Kind)));
+        Assert.DoesNotContain(Device.Log.Events.SkipWhile(e => e.Kind != SimulatedEventKind.HandleClosed), e => NativeCalls.Contains(e.Kind));
 }

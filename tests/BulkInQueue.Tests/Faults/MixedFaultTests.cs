@@ -1,4 +1,3 @@
-using BulkIn.Testing;
 using Xunit;
 
 namespace BulkIn;

@@ -1,4 +1,3 @@
-using BulkIn.UsbMon;
 using BulkIn.VirtualUsb;
 
 namespace BulkIn.Bench;

@@ -1,5 +1,3 @@
-using BulkIn.UsbMon;
-
 namespace BulkIn.Bench;
 
 /// <summary>Unplugging: everything that had arrived first, then one terminal fault, then the same at once for ever; and the next device works.</summary>
