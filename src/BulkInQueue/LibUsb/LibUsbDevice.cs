@@ -46,6 +46,11 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
     /// <summary>The event loop, for tests of its end.</summary>
     internal LibUsbEventLoop Loop => _handle.Loop;
 
+    /// <summary>Loads libusb, as every other member does when it first needs it: for a program that wants to learn at its start that there is none, and for code that
+    /// brings a handle of its own and must know that libusb is in the process.</summary>
+    /// <exception cref="DllNotFoundException">libusb is not installed; the message says how to.</exception>
+    public static void LoadLibrary() => _ = LibUsbLibrary.Load();
+
     /// <summary>Lists the devices that are attached, root hubs included, by bus and port. Opens none on Linux; elsewhere each one briefly, for its serial
     /// number, where that is permitted.</summary>
     /// <returns>The devices; empty when there is no USB at all.</returns>
