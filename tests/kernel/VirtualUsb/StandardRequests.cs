@@ -40,7 +40,7 @@ internal sealed class StandardRequests(DeviceDescription description)
         }
     }
 
-    /// <summary>Answers a request. Device thread only.</summary>
+    /// <summary>Answers a request. One at a time.</summary>
     public void Answer(Urb urb)
     {
         byte[]? reply = urb.Setup.IsStandard ? Reply(urb.Setup) : null;

@@ -129,8 +129,9 @@ public sealed class VirtualUsbDevice : IDisposable
         }
     }
 
-    /// <summary>Answers a control request as chapter 9 says: for a <see cref="UsbFunction.Control"/> that kept one back.</summary>
-    /// <param name="urb">A request of the control endpoint. Device thread only.</param>
+    /// <summary>Answers a control request as chapter 9 says: for a <see cref="UsbFunction.Control"/> that kept one back. Any thread; the host asks one
+    /// thing at a time, so while a request is kept back no other is being answered.</summary>
+    /// <param name="urb">A request of the control endpoint.</param>
     public void AnswerStandard(Urb urb)
     {
         ArgumentNullException.ThrowIfNull(urb);

@@ -12,10 +12,11 @@ build_sample() {
 }
 
 # publish PROJECT FOLDER [ARGUMENT…]
+# Compilers and build servers outlive the build, so they get no part of the lock.
 publish() {
     local project=$1 folder=$2 log=$work/build-$2.log
     shift 2
     mkdir -p "$share"
-    dotnet publish "$project" -c Release --artifacts-path "$work/build/$folder" -o "$share/$folder" --nologo -v quiet -nodeReuse:false "$@" </dev/null >"$log" 2>&1 ||
+    dotnet publish "$project" -c Release --artifacts-path "$work/build/$folder" -o "$share/$folder" --nologo -v quiet -nodeReuse:false "$@" </dev/null >"$log" 2>&1 9>&- ||
         { cat "$log" >&2; echo "run: $project does not build" >&2; exit 1; }
 }

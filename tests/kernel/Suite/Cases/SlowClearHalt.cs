@@ -6,13 +6,21 @@ namespace BulkIn.Bench;
 internal sealed class SlowClearHalt : UsbFunction, IDisposable
 {
     private Urb? _request;
+    private volatile bool _prompt;
 
     /// <summary>Set once the request has arrived.</summary>
     public ManualResetEventSlim ClearHaltArrived { get; } = new();
 
-    /// <summary>Answers the request.</summary>
-    /// <param name="status">How.</param>
-    public void AnswerClearHalt(int status = UrbStatus.Success) => _request?.Complete(status);
+    /// <summary>Answers the request, and every later one at once.</summary>
+    /// <param name="device">The device.</param>
+    public void AnswerClearHalt(VirtualUsbDevice device)
+    {
+        _prompt = true;
+        if (_request is { } request)
+        {
+            device.AnswerStandard(request);
+        }
+    }
 
     public override void Submitted(Urb urb)
     {
@@ -24,7 +32,7 @@ internal sealed class SlowClearHalt : UsbFunction, IDisposable
 
     public override bool Control(Urb urb)
     {
-        if (!urb.Setup.IsClearHalt)
+        if (_prompt || !urb.Setup.IsClearHalt)
         {
             return false;
         }

@@ -90,7 +90,7 @@ internal static class TeardownCases
         CaseContext.Require(function.ClearHaltArrived.Wait(CaseContext.Patience), "no CLEAR_FEATURE(HALT) came after the stall");
         int submissions = rig.InTimeline.Submissions;
         Task dispose = queue.DisposeAsync().AsTask();
-        function.AnswerClearHalt();
+        function.AnswerClearHalt(rig.Virtual);
         await CaseContext.Within(dispose, "DisposeAsync during recovery");
         RequireNothingOutstanding(rig);
         int later = rig.InTimeline.Submissions - submissions;

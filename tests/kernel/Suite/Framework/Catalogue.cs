@@ -11,6 +11,8 @@ internal static class Catalogue
         .. TeardownCases.All,
         .. UnplugCases.All,
         .. FaultCases.All,
+        .. InterruptionCases.All,
+        .. OwnershipCases.All,
         .. TrafficCases.All,
         .. MessageCases.All,
         .. SampleCases.All,

@@ -1,0 +1,125 @@
+namespace BulkIn.Bench;
+
+/// <summary>What happens to posted transfers when something outside the queue takes the endpoint away while the device stays: one fault, no unplug, no blind repost.</summary>
+internal static class InterruptionCases
+{
+    private const int Depth = 8;
+    private const string Endless = "in replies\ntask\nwrite replies 4000\nrepeat";
+    private const string Silent = "in replies\ntask\nawait\nwrite replies 4000\nrepeat";
+
+    public static IReadOnlyList<BenchCase> All { get; } =
+    [
+        new("interrupted.deauthorized", "A deauthorized device is an interruption, not an unplug; authorized and opened again it works.", Deauthorized) { Rows = [new FaultRow(39)] },
+        new("interrupted.unbound", "An interface taken from usbfs is an interruption, and the queue does not take it back on its own.", Unbound) { Rows = [new FaultRow(40)] },
+        new("interrupted.foreign-reset", "A reset by another program is an interruption; recovered on request, the stream continues.", ForeignReset) { Rows = [new FaultRow(40)] },
+        new("interrupted.own-reset", "A reset of the own handle with transfers posted is an interruption; recovered on request, the stream continues.", OwnReset) { Rows = [new FaultRow(41)] },
+        new("interrupted.paused-reset", "A reset between PauseAsync and ResumeAsync is no fault at all.", PausedReset) { Rows = [new FaultRow(41)] },
+        new("interrupted.released", "Releasing the interface under the queue is an interruption, and the queue does not claim it again.", Released) { Rows = [new FaultRow(43)] },
+    ];
+
+    private static async Task Deauthorized(CaseContext context)
+    {
+        await using Rig rig = await Rig.GadgetAsync(Endless);
+        string authorized = $"{rig.Device.Directory}/authorized";
+        await using (BulkInQueue queue = rig.OpenQueue(Depth))
+        {
+            await File.WriteAllTextAsync(authorized, "0");
+            await RequireInterruptedAsync(rig, queue);
+        }
+
+        await rig.Host.DisposeAsync();
+        await File.WriteAllTextAsync(authorized, "1");
+        await rig.FollowReplugAsync();
+        await using BulkInQueue again = rig.OpenQueue(Depth);
+        await RequireDataAsync(again);
+        _ = context;
+    }
+
+    private static async Task Unbound(CaseContext context)
+    {
+        await using Rig rig = await Rig.GadgetAsync(Silent);
+        await using BulkInQueue queue = rig.OpenQueue(Depth);
+        string name = $"{Path.GetFileName(rig.Device.Directory)}:1.0";
+        await File.WriteAllTextAsync("/sys/bus/usb/drivers/usbfs/unbind", name);
+        await RequireInterruptedAsync(rig, queue);
+        CaseContext.Require(!Directory.Exists($"/sys/bus/usb/drivers/usbfs/{name}"), "the interface was claimed again behind the user's back");
+        _ = context;
+    }
+
+    private static async Task ForeignReset(CaseContext context)
+    {
+        await using Rig rig = await Rig.GadgetAsync(Silent);
+        await using BulkInQueue queue = rig.OpenQueue(Depth);
+        await using (LibUsbDevice other = LibUsbDevice.Open(Path.GetFileName(rig.Device.Directory)))
+        {
+            await other.ResetAsync();
+        }
+
+        await RequireInterruptedAsync(rig, queue);
+        // What was taken is restored by the one who owned it; only then is it the queue's turn.
+        rig.Host.ReleaseInterface(0);
+        rig.Host.ClaimInterface(0);
+        await CaseContext.Within(queue.RecoverAsync(), "RecoverAsync");
+        rig.Gadget.Wake();
+        await RequireDataAsync(queue);
+        _ = context;
+    }
+
+    private static async Task OwnReset(CaseContext context)
+    {
+        await using Rig rig = await Rig.GadgetAsync(Silent);
+        await using BulkInQueue queue = rig.OpenQueue(Depth);
+        await CaseContext.Within(rig.Host.ResetAsync(), "ResetAsync");
+        await RequireInterruptedAsync(rig, queue);
+        await CaseContext.Within(queue.RecoverAsync(), "RecoverAsync");
+        rig.Gadget.Wake();
+        await RequireDataAsync(queue);
+        _ = context;
+    }
+
+    private static async Task PausedReset(CaseContext context)
+    {
+        await using Rig rig = await Rig.GadgetAsync(Silent);
+        await using BulkInQueue queue = rig.OpenQueue(Depth);
+        await CaseContext.Within(queue.PauseAsync(), "PauseAsync");
+        CaseContext.Require(rig.InTimeline.Outstanding == 0, $"{rig.InTimeline.Outstanding} URBs are outstanding while paused");
+        await CaseContext.Within(rig.Host.ResetAsync(), "ResetAsync");
+        await CaseContext.Within(queue.ResumeAsync(), "ResumeAsync");
+        CaseContext.Require(rig.InTimeline.Outstanding == Depth, $"{rig.InTimeline.Outstanding} of {Depth} URBs are outstanding after ResumeAsync");
+        rig.Gadget.Wake();
+        await RequireDataAsync(queue);
+        CaseContext.Require(queue.Statistics.Faults == 0, $"{queue.Statistics.Faults} faults were counted");
+        CaseContext.Figure("no fault");
+        _ = context;
+    }
+
+    private static async Task Released(CaseContext context)
+    {
+        await using Rig rig = await Rig.GadgetAsync(Silent);
+        await using BulkInQueue queue = rig.OpenQueue(Depth);
+        rig.Host.ReleaseInterface(0);
+        await RequireInterruptedAsync(rig, queue);
+        CaseContext.Require(!Directory.Exists($"/sys/bus/usb/drivers/usbfs/{Path.GetFileName(rig.Device.Directory)}:1.0"), "the interface was claimed again behind the user's back");
+        _ = context;
+    }
+
+    private static async Task RequireInterruptedAsync(Rig rig, BulkInQueue queue)
+    {
+        var reader = new FaultCollector(queue);
+        BulkInException fault = await reader.ReceiveToTheEndAsync();
+        int submissions = rig.InTimeline.Submissions;
+        double share = await CpuShare.MeasureAsync(TimeSpan.FromSeconds(1));
+        CaseContext.Figure($"{reader.Describe()} ({fault.NativeCode}), {rig.InTimeline.Submissions - submissions} submissions afterwards, {share:P1} of a processor");
+        CaseContext.Require(fault.Error == BulkInError.Interrupted, $"the fault is {fault.Error}: {fault.Message}");
+        CaseContext.Require(reader.Faults.Count == 1, $"it was to be one fault: {reader.Describe()}");
+        CaseContext.Require(queue.State == BulkInState.Faulted, $"the state is {queue.State}");
+        CaseContext.Require(rig.InTimeline.Submissions == submissions, "transfers were posted without being asked to");
+        CaseContext.Require(share < 0.05, $"a faulted queue uses {share:P1} of a processor");
+    }
+
+    private static async Task RequireDataAsync(BulkInQueue queue)
+    {
+        BulkInResult result = await queue.RecvAsync(new byte[Rig.BufferLength], CaseContext.Patience);
+        CaseContext.Require(result.IsData, $"nothing arrives afterwards; the state is {queue.State}");
+    }
+}
