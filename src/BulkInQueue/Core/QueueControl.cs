@@ -526,6 +526,9 @@ internal sealed class QueueControl : IThreadPoolWorkItem
             // A published fault is constant, because a reader may be making an exception of it.
             Fault last = fault.Published || attempts > 0 ? fault.GivenUp(attempts) : fault;
             _pool.Replace(fault, last);
+
+            // A generation that was thrown already sticks, but leaves nothing to be thrown once the queue recovered.
+            last.Delivered = fault.Delivered;
             _fault = last;
             _pool.EnterUnsynchronized(BulkInState.Faulted);
             _pool.Publish(last, sticky: true);
