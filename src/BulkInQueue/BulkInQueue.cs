@@ -176,7 +176,7 @@ public sealed partial class BulkInQueue : IAsyncDisposable
     /// <param name="cancellationToken">Ends the wait; no transfer is cancelled and no byte lost.</param>
     /// <returns>Data (0 bytes is a real zero-length packet), timed out, or stopped.</returns>
     /// <exception cref="ArgumentException"><paramref name="destination"/> is empty, or <paramref name="timeout"/> is negative and not infinite.</exception>
-    /// <exception cref="InvalidOperationException">Another receive is in progress.</exception>
+    /// <exception cref="InvalidOperationException">Another receive is in progress, or a pipe reader, stream, pump or enumeration has the queue.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="BulkInException">A fault at its position in the stream; <see cref="BulkInException.RecoversByItself"/> tells whether reading goes on.</exception>
     /// <exception cref="ObjectDisposedException">The queue was disposed of, before or during the wait.</exception>
@@ -196,7 +196,7 @@ public sealed partial class BulkInQueue : IAsyncDisposable
     /// <param name="timeout">How long to wait, as for <see cref="RecvAsync(Memory{byte}, TimeSpan, CancellationToken)"/>.</param>
     /// <returns>Data, timed out, or stopped.</returns>
     /// <exception cref="ArgumentException"><paramref name="destination"/> is empty, or <paramref name="timeout"/> is negative and not infinite.</exception>
-    /// <exception cref="InvalidOperationException">Another receive is in progress.</exception>
+    /// <exception cref="InvalidOperationException">Another receive is in progress, or a pipe reader, stream, pump or enumeration has the queue.</exception>
     /// <exception cref="BulkInException">A fault at its position in the stream.</exception>
     /// <exception cref="ObjectDisposedException">The queue was disposed of, before or during the wait.</exception>
     public BulkInResult Recv(Span<byte> destination, TimeSpan timeout)
@@ -210,7 +210,7 @@ public sealed partial class BulkInQueue : IAsyncDisposable
     /// <param name="result">Data or stopped; <see langword="default"/> when nothing is ready.</param>
     /// <returns>False: nothing is ready.</returns>
     /// <exception cref="ArgumentException"><paramref name="destination"/> is empty.</exception>
-    /// <exception cref="InvalidOperationException">Another receive is in progress.</exception>
+    /// <exception cref="InvalidOperationException">Another receive is in progress, or a pipe reader, stream, pump or enumeration has the queue.</exception>
     /// <exception cref="BulkInException">A fault at its position in the stream.</exception>
     /// <exception cref="ObjectDisposedException">The queue was disposed of.</exception>
     public bool TryRecv(Span<byte> destination, out BulkInResult result)
@@ -224,7 +224,7 @@ public sealed partial class BulkInQueue : IAsyncDisposable
     /// <param name="cancellationToken">Ends the wait; no transfer is cancelled and no byte lost.</param>
     /// <returns>A lease to dispose of; one without data needs no dispose. After a receive with a short destination it holds the rest of that transfer.</returns>
     /// <exception cref="ArgumentException"><paramref name="timeout"/> is negative and not infinite.</exception>
-    /// <exception cref="InvalidOperationException">Another receive is in progress.</exception>
+    /// <exception cref="InvalidOperationException">Another receive is in progress, or a pipe reader, stream, pump or enumeration has the queue.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="BulkInException">A fault at its position in the stream.</exception>
     /// <exception cref="ObjectDisposedException">The queue was disposed of, before or during the wait.</exception>
@@ -240,7 +240,7 @@ public sealed partial class BulkInQueue : IAsyncDisposable
     /// Drops what is ready, such as the stale replies before a new command, and posts its slots again. A fault is not dropped, nor is what lies behind it.
     /// </summary>
     /// <returns>The bytes dropped, which <see cref="BulkInStatistics.BytesDiscarded"/> counts, too.</returns>
-    /// <exception cref="InvalidOperationException">A receive is in progress.</exception>
+    /// <exception cref="InvalidOperationException">A receive is in progress, or a pipe reader, stream, pump or enumeration has the queue.</exception>
     /// <exception cref="ObjectDisposedException">The queue was disposed of.</exception>
     public long Discard() => _receiver.Discard();
 

@@ -12,7 +12,8 @@ public readonly record struct BulkInStatistics
     /// <summary>Bytes received.</summary>
     public long Bytes { get; init; }
 
-    /// <summary>Bytes dropped by <see cref="BulkInQueue.Discard"/>, or undelivered when the queue was disposed of.</summary>
+    /// <summary>Bytes received that no consumer got: dropped by <see cref="BulkInQueue.Discard"/> or a full pump, unread when a pump or a pipe reader ended, or undelivered when the
+    /// queue was disposed of.</summary>
     public long BytesDiscarded { get; init; }
 
     /// <summary>Faults: generations of failed transfers, however many transfers failed in each.</summary>
