@@ -3,6 +3,10 @@ namespace BulkIn.Gadgets;
 /// <summary>Linux's own SourceSink function: a bulk IN endpoint with endless data and a bulk OUT endpoint that takes everything. For throughput.</summary>
 public sealed class SourceSinkDevice : IDisposable
 {
+    /// <summary>The pattern in which each byte is its offset in the packet modulo 63.</summary>
+    public const int CountingPattern = 1;
+
+    private const int CountingModulus = 63;
     private static int s_created;
     private readonly ConfigFsGadget _gadget;
 
@@ -23,6 +27,22 @@ public sealed class SourceSinkDevice : IDisposable
 
     /// <summary>Its serial number, by which the host tells it from others.</summary>
     public string SerialNumber { get; }
+
+    /// <summary>The first byte that <see cref="CountingPattern"/> does not have at its place, or -1.</summary>
+    /// <param name="bytes">What was received, from the beginning of a packet on.</param>
+    /// <param name="packetSize">The endpoint's max packet size.</param>
+    public static int FirstForeignByte(ReadOnlySpan<byte> bytes, int packetSize)
+    {
+        for (int index = 0; index < bytes.Length; index++)
+        {
+            if (bytes[index] != index % packetSize % CountingModulus)
+            {
+                return index;
+            }
+        }
+
+        return -1;
+    }
 
     /// <summary>Unplugs and removes it.</summary>
     public void Dispose() => _gadget.Dispose();

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using BulkIn.DeviceScript;
+using BulkIn.Gadgets;
 
 namespace BulkIn.Bench;
 
@@ -7,8 +9,34 @@ internal static class TrafficCases
 {
     public static IReadOnlyList<BenchCase> All { get; } =
     [
+        new("traffic.throughput", "Linux's endless source is read at every depth without a foreign byte; the figures are for comparing within this line.", Throughput),
         new("traffic.parallel", "Control and bulk OUT from other threads disturb neither each other nor the queue.", Parallel) { TimeLimit = TimeSpan.FromSeconds(90) },
     ];
+
+    private static async Task Throughput(CaseContext context)
+    {
+        using var source = new SourceSinkDevice(pattern: SourceSinkDevice.CountingPattern);
+        SysfsDevice device = await SysfsDevice.WaitAsync(source.SerialNumber);
+        await using LibUsbDevice host = Rig.OpenHost(device);
+        TimeSpan time = TimeSpan.FromSeconds(context.Size(10, 2));
+        foreach (int depth in new[] { 1, 8, 32 })
+        {
+            await using BulkInQueue queue = host.OpenBulkInQueue(device.BulkIn, depth, Rig.BufferLength);
+            byte[] buffer = new byte[Rig.BufferLength];
+            long start = Stopwatch.GetTimestamp(), bytes = 0;
+            while (Stopwatch.GetElapsedTime(start) < time)
+            {
+                BulkInResult result = await queue.RecvAsync(buffer, CaseContext.Patience);
+                CaseContext.Require(result.IsData && result.Length == buffer.Length, $"{result.Status} with {result.Length} bytes after {bytes} bytes from an endless source");
+                int wrong = SourceSinkDevice.FirstForeignByte(buffer, context.PacketSize);
+                CaseContext.Require(wrong < 0, $"byte {wrong} after {bytes} bytes is not the source's");
+                bytes += result.Length;
+            }
+
+            BulkInStatistics statistics = queue.Statistics;
+            CaseContext.Figure($"depth {depth}: {bytes / 1e6 / time.TotalSeconds:0.0} MB/s, nothing posted for {statistics.StarvationTime / time:P1}");
+        }
+    }
 
     private static async Task Parallel(CaseContext context)
     {

@@ -166,8 +166,10 @@ internal static class UnplugCases
 
     private static ProcessResources Settled()
     {
-        GC.Collect();
+        // Aggressive gives unused memory back to the system, so that what is left is what is held.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         GC.WaitForPendingFinalizers();
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         return ProcessResources.Now();
     }
 }

@@ -12,11 +12,13 @@ internal sealed class Rig : IAsyncDisposable
 
     private readonly List<IDisposable> _deviceSide = [];
 
-    private Rig(SysfsDevice device, LibUsbDevice host, Observer observer)
+    private readonly Observer? _observer;
+
+    private Rig(SysfsDevice device, LibUsbDevice host, Observer? observer)
     {
         Device = device;
         Host = host;
-        Observer = observer;
+        _observer = observer;
         In = device.BulkIn;
     }
 
@@ -27,7 +29,7 @@ internal sealed class Rig : IAsyncDisposable
     public LibUsbDevice Host { get; private set; }
 
     /// <summary>The observer, listening since before the device was opened.</summary>
-    public Observer Observer { get; }
+    public Observer Observer => _observer ?? throw new InvalidOperationException("This rig was set up without an observer.");
 
     /// <summary>The bulk IN endpoint.</summary>
     public byte In { get; }
@@ -49,13 +51,14 @@ internal sealed class Rig : IAsyncDisposable
 
     /// <summary>Plugs in a FunctionFS device and opens it.</summary>
     /// <param name="script">What it does.</param>
-    public static async Task<Rig> GadgetAsync(string script)
+    /// <param name="observe">False where nothing is asked of usbmon: copying every payload for it is half the work under emulation.</param>
+    public static async Task<Rig> GadgetAsync(string script, bool observe = true)
     {
         var gadget = new ScriptedGadget(GadgetScript.Parse(script));
         try
         {
             SysfsDevice device = await SysfsDevice.WaitAsync(gadget.Device.SerialNumber);
-            return Open(device, (host, observer) => new Rig(device, host, observer) { Gadget = gadget, _deviceSide = { gadget } });
+            return Open(device, observe, (host, observer) => new Rig(device, host, observer) { Gadget = gadget, _deviceSide = { gadget } });
         }
         catch
         {
@@ -74,7 +77,7 @@ internal sealed class Rig : IAsyncDisposable
         try
         {
             var seen = new SysfsDevice(device.SysfsPath, device.BusNumber, device.DeviceAddress);
-            return Open(seen, (host, observer) => new Rig(seen, host, observer) { Virtual = device, Function = function, _deviceSide = { function, device } });
+            return Open(seen, observe: true, (host, observer) => new Rig(seen, host, observer) { Virtual = device, Function = function, _deviceSide = { function, device } });
         }
         catch
         {
@@ -93,7 +96,7 @@ internal sealed class Rig : IAsyncDisposable
         try
         {
             var seen = new SysfsDevice(device.SysfsPath, device.BusNumber, device.DeviceAddress);
-            return Open(seen, (host, observer) => new Rig(seen, host, observer) { Virtual = device, _deviceSide = { device } });
+            return Open(seen, observe: true, (host, observer) => new Rig(seen, host, observer) { Virtual = device, _deviceSide = { device } });
         }
         catch
         {
@@ -152,7 +155,7 @@ internal sealed class Rig : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Host.DisposeAsync();
-        Observer.Dispose();
+        _observer?.Dispose();
         foreach (IDisposable side in Enumerable.Reverse(_deviceSide))
         {
             side.Dispose();
@@ -160,16 +163,16 @@ internal sealed class Rig : IAsyncDisposable
     }
 
 #pragma warning disable CA2000 // The rig owns both from here on.
-    private static Rig Open(SysfsDevice device, Func<LibUsbDevice, Observer, Rig> create)
+    private static Rig Open(SysfsDevice device, bool observe, Func<LibUsbDevice, Observer?, Rig> create)
     {
-        var observer = new Observer(device.Bus);
+        Observer? observer = observe ? new Observer(device.Bus) : null;
         try
         {
             return create(OpenHost(device), observer);
         }
         catch
         {
-            observer.Dispose();
+            observer?.Dispose();
             throw;
         }
     }

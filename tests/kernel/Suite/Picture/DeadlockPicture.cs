@@ -121,7 +121,7 @@ internal static class DeadlockPicture
 
             return new Panel(
                 name,
-                $"{outs.Count} of {DeadlockCases.Commands} OUTs",
+                $"{outs.Count} of {DeadlockCases.Commands} OUTs{(outs.Count < DeadlockCases.Commands ? ", then each waits for the other" : "")}",
                 bulk[^1].Microseconds - start,
                 outs,
                 [.. replies.Depths.Select(change => (change.Microseconds - start, change.Depth))]);
