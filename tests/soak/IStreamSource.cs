@@ -1,0 +1,11 @@
+namespace BulkIn.Soak;
+
+/// <summary>Where numbered messages come from: a simulated device, or a real one. The checker knows no more of it.</summary>
+internal interface IStreamSource : IAsyncDisposable
+{
+    /// <summary>Opens a queue on the device, the first time or after the last queue was disposed of. It may wait for the device to come back.</summary>
+    ValueTask<BulkInQueue> OpenAsync(CancellationToken cancellationToken);
+
+    /// <summary>Makes the device usable again after an interruption: claims, wakes, authorizes.</summary>
+    ValueTask RestoreAsync(CancellationToken cancellationToken);
+}
