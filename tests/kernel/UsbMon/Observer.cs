@@ -29,7 +29,7 @@ public sealed class Observer : IDisposable
     /// <summary>What was seen so far, up to and including everything that had happened when this was called.</summary>
     public Timeline Snapshot()
     {
-        // The ring is read in order and until it is empty, so two empty reads after now mean that nothing older is left.
+        // The ring is read in order. Of two empty reads from now on the second began after now, so nothing older is left in it.
         lock (_gate)
         {
             int target = EmptyReads + 2;
@@ -41,6 +41,7 @@ public sealed class Observer : IDisposable
                     throw new TimeoutException("usbmon tells more than can be read.");
                 }
 
+                _ring.Wake();
                 Monitor.Wait(_gate, Patience);
             }
 
@@ -49,7 +50,7 @@ public sealed class Observer : IDisposable
     }
 
     /// <summary>Waits until what was seen satisfies a condition.</summary>
-    /// <param name="condition">The condition. It is asked again after each batch of events.</param>
+    /// <param name="condition">The condition. It is asked again and again, with everything that has happened by then.</param>
     /// <param name="timeout">How long at most.</param>
     /// <returns>False when it never did.</returns>
     public bool WaitFor(Func<Timeline, bool> condition, TimeSpan timeout)
@@ -71,6 +72,7 @@ public sealed class Observer : IDisposable
     public void Dispose()
     {
         _stop = true;
+        _ring.Wake();
         _thread.Join();
         _ring.Dispose();
     }
@@ -92,6 +94,11 @@ public sealed class Observer : IDisposable
                     _events.AddRange(batch);
                     EmptyReads += any ? 0 : 1;
                     Monitor.PulseAll(_gate);
+                }
+
+                if (!any && !_stop)
+                {
+                    _ring.Wait();
                 }
             }
         }

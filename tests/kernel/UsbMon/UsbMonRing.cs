@@ -10,7 +10,6 @@ internal sealed unsafe partial class UsbMonRing : IDisposable
     // The largest the kernel gives. Payloads share it with the records, so a smaller one would drop events.
     private const int RingSize = 1200 * 1024;
     private const int BatchSize = 128;
-    private const int PollMilliseconds = 20;
     private const int ReadNonBlockCloseOnExec = 0x800 | 0x80000;
 
     private const uint SetRingSize = 0x9204;
@@ -18,6 +17,7 @@ internal sealed unsafe partial class UsbMonRing : IDisposable
     private const uint GetStatistics = 0x8008_9203;
 
     private readonly SafeFileHandle _file;
+    private readonly SafeFileHandle _wake;
     private readonly byte* _ring;
     private int _unflushed;
     private int _dropped;
@@ -27,6 +27,7 @@ internal sealed unsafe partial class UsbMonRing : IDisposable
         string path = $"/dev/usbmon{bus}";
         int descriptor = Check(Open(path, ReadNonBlockCloseOnExec), $"open {path}");
         _file = new SafeFileHandle(descriptor, ownsHandle: true);
+        _wake = new SafeFileHandle(Check(CreateEvent(0, ReadNonBlockCloseOnExec), "eventfd"), ownsHandle: true);
         Check(Control(_file, SetRingSize, (void*)RingSize), "set usbmon's ring size");
         const int ProtectRead = 1;
         const int MapShared = 1;
@@ -42,7 +43,7 @@ internal sealed unsafe partial class UsbMonRing : IDisposable
     /// <summary>Events the kernel had no room for, so far.</summary>
     public int Dropped => Volatile.Read(ref _dropped);
 
-    /// <summary>Takes what is there, waiting a moment if there is nothing.</summary>
+    /// <summary>Takes what is there.</summary>
     /// <returns>False when there was nothing.</returns>
     public bool Read(List<UsbMonEvent> events)
     {
@@ -69,10 +70,35 @@ internal sealed unsafe partial class UsbMonRing : IDisposable
         return _unflushed > 0;
     }
 
+    /// <summary>Waits until there is something, or until <see cref="Wake"/>.</summary>
+    public void Wait()
+    {
+        const short Readable = 1;
+        PollEntry* entries = stackalloc PollEntry[2];
+        entries[0] = new PollEntry { Descriptor = (int)_file.DangerousGetHandle(), Wanted = Readable };
+        entries[1] = new PollEntry { Descriptor = (int)_wake.DangerousGetHandle(), Wanted = Readable };
+        // SAFETY: two entries, of which the kernel writes the last fields. A failure is an interruption, after which the caller looks again.
+        if (Poll(entries, 2, -1) > 0 && entries[1].Returned != 0)
+        {
+            ulong count;
+            // SAFETY: an event's count is eight bytes.
+            _ = Read(_wake, &count, sizeof(ulong));
+        }
+    }
+
+    /// <summary>Ends a <see cref="Wait"/>, the present one or the next. Any thread.</summary>
+    public void Wake()
+    {
+        ulong one = 1;
+        // SAFETY: an event's count is eight bytes.
+        _ = Write(_wake, &one, sizeof(ulong));
+    }
+
     public void Dispose()
     {
         _ = Unmap((nint)_ring, RingSize);
         _file.Dispose();
+        _wake.Dispose();
     }
 
     private bool Idle(int error)
@@ -89,10 +115,6 @@ internal sealed unsafe partial class UsbMonRing : IDisposable
         Check(Control(_file, GetStatistics, &statistics), "read usbmon's statistics");
         // The kernel's count begins again at each question.
         Volatile.Write(ref _dropped, _dropped + (int)statistics.Dropped);
-
-        PollEntry entry = new() { Descriptor = (int)_file.DangerousGetHandle(), Wanted = 1 };
-        // SAFETY: one entry, of which the kernel writes the last field. A failure is an interruption, after which the next read looks again.
-        _ = Poll(&entry, 1, PollMilliseconds);
         return false;
     }
 
@@ -117,6 +139,18 @@ internal sealed unsafe partial class UsbMonRing : IDisposable
     [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int Unmap(nint address, nint length);
+
+    [LibraryImport("libc", EntryPoint = "eventfd", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int CreateEvent(uint initial, int flags);
+
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial nint Read(SafeFileHandle file, void* buffer, nint count);
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial nint Write(SafeFileHandle file, void* buffer, nint count);
 
     [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
