@@ -18,6 +18,9 @@ internal sealed class ExpectedStream
     private bool _inGeneration;
     private int _generationAt;
 
+    // The fault at the end of the stream that an unplug turned into DeviceGone; 0 when there was none.
+    private int _becameGone;
+
     /// <summary>The kind of the last fault the reader got.</summary>
     public BulkInError? LastFault { get; private set; }
 
@@ -108,6 +111,7 @@ internal sealed class ExpectedStream
 
             if (_tokens.Count > _read && _tokens[^1] >= FaultBase)
             {
+                _becameGone = _tokens[^1];
                 _tokens[^1] = Token;
             }
             else
@@ -210,6 +214,13 @@ internal sealed class ExpectedStream
             }
 
             _read = next;
+            if (_becameGone == FaultBase + (int)fault.Error && next == _tokens.Count - 1)
+            {
+                // The fault was published before the unplug was proved, and a waiting reader may take it in between: then Gone still follows.
+                _becameGone = 0;
+                LastFault = fault.Error;
+                return true;
+            }
 
             Check(_tokens[_read] == FaultBase + (int)fault.Error, $"received the fault {fault.Error}");
             Check(fault.BytePosition == _bytesRead, $"received a fault said to be after {fault.BytePosition} bytes");
