@@ -17,16 +17,29 @@ internal sealed class CaseRunner(BusSpeed speed, bool full, string resultsDirect
     public int Run(IReadOnlyList<BenchCase> cases)
     {
         int failed = 0;
+        var rows = new SortedDictionary<int, (int Passed, int Cases)>();
         foreach (BenchCase each in cases)
         {
             long start = Stopwatch.GetTimestamp();
             (string? failure, string figures) = RunOne(each);
             Say(each, failure, figures, Stopwatch.GetElapsedTime(start));
             failed += failure is null ? 0 : 1;
+            foreach (FaultRow row in each.Rows)
+            {
+                (int passed, int count) = rows.GetValueOrDefault(row.Number);
+                rows[row.Number] = (passed + (failure is null ? 1 : 0), count + 1);
+            }
         }
 
+        WriteMatrix(rows);
         return failed;
     }
+
+    // The same columns as the simulated level's report has.
+    private void WriteMatrix(SortedDictionary<int, (int Passed, int Cases)> rows) => File.WriteAllLines(
+        Path.Combine(resultsDirectory, "fault-matrix.txt"),
+        rows.Select(row => string.Create(
+            CultureInfo.InvariantCulture, $"{row.Key,3}  kernel     {(row.Value.Passed == row.Value.Cases ? "passed" : "FAILED"),-8} {row.Value.Passed,3} of {row.Value.Cases,3}")));
 
     private (string? Failure, string Figures) RunOne(BenchCase each)
     {
