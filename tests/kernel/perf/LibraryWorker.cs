@@ -1,0 +1,172 @@
+using System.Diagnostics;
+using System.Globalization;
+using BulkIn.Backends;
+
+namespace BulkIn.Bench.Perf;
+
+/// <summary>The library's side: the same jobs as floor.c, done as a driver would.</summary>
+/// <remarks>
+/// <c>stream DEVICE ENDPOINT DEPTH LENGTH device|pinned RecvAsync|Recv WARM_MS MEASURE_MS</c> and
+/// <c>pingpong DEVICE OUT IN LENGTH RecvAsync|Recv WARM_ROUNDS ROUNDS</c>, DEVICE being the path that libusb's list gives, such as 2-1.
+/// </remarks>
+internal static class LibraryWorker
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    public static async Task<int> RunAsync()
+    {
+        while (await Console.In.ReadLineAsync() is { } job)
+        {
+            string answer;
+            try
+            {
+                answer = await DoAsync(job.Split(' '));
+            }
+            catch (Exception exception) when (exception is BulkInException or CaseFailedException or ArgumentException)
+            {
+                answer = $"error {exception.Message}";
+            }
+
+            await Console.Out.WriteLineAsync(answer);
+        }
+
+        return 0;
+    }
+
+    private static async Task<string> DoAsync(string[] job)
+    {
+        await using LibUsbDevice device = LibUsbDevice.Open(job[1]);
+        device.ClaimInterface(0);
+        int[] numbers = [.. job[2..].Select(static word => int.TryParse(word, CultureInfo.InvariantCulture, out int number) ? number : 0)];
+        return job[0] == "stream"
+            ? await StreamAsync(device, (byte)numbers[0], numbers[1], numbers[2], job[5], job[6] == nameof(Way.Recv), numbers[5], numbers[6])
+            : await PingPongAsync(device, (byte)numbers[0], (byte)numbers[1], numbers[2], job[5] == nameof(Way.Recv), numbers[4], numbers[5]);
+    }
+
+    private static async Task<string> StreamAsync(
+        LibUsbDevice device, byte endpoint, int depth, int length, string memory, bool blocking, int warmMilliseconds, int measuredMilliseconds)
+    {
+        BulkInMemory wanted = memory == "device" ? BulkInMemory.Device : BulkInMemory.Pinned;
+        await using BulkInQueue queue = device.OpenBulkInQueue(endpoint, new BulkInQueueOptions { Depth = depth, BufferLength = length, Memory = wanted });
+        CaseContext.Require(
+            queue.Capabilities.HasFlag(BulkInCapabilities.DeviceMemory) == (wanted == BulkInMemory.Device), $"no {memory} memory for {depth} transfers of {length} bytes");
+        byte[] destination = GC.AllocateUninitializedArray<byte>(length);
+
+        Stretch stretch = blocking ? await OnOwnThread(() => Stretch.Blocking(queue, destination, warmMilliseconds)) : await Stretch.AwaitingAsync(queue, destination, warmMilliseconds);
+        stretch = blocking ? await OnOwnThread(() => Stretch.Blocking(queue, destination, measuredMilliseconds)) : await Stretch.AwaitingAsync(queue, destination, measuredMilliseconds);
+        return stretch.ToString();
+    }
+
+    private static async Task<string> PingPongAsync(LibUsbDevice device, byte output, byte input, int length, bool blocking, int warm, int rounds)
+    {
+        const int Posted = 2;
+        const int RequestLength = 512;
+        await using BulkInQueue queue = device.OpenBulkInQueue(input, new BulkInQueueOptions { Depth = Posted, BufferLength = length, Memory = BulkInMemory.Pinned });
+        byte[] request = new byte[RequestLength], reply = new byte[length];
+        long[] times = new long[rounds];
+        ProcessUsage before = default;
+
+        if (blocking)
+        {
+            _ = await OnOwnThread(() =>
+            {
+                for (int round = -warm; round < rounds; round++)
+                {
+                    before = round == 0 ? ProcessUsage.Now() : before;
+                    long start = Stopwatch.GetTimestamp();
+                    Task<int> sent = device.WriteAsync(output, request, Timeout.InfiniteTimeSpan);
+                    Check(queue.Recv(reply, Patience));
+                    if (round >= 0)
+                    {
+                        times[round] = Stopwatch.GetTimestamp() - start;
+                    }
+
+#pragma warning disable VSTHRD002, MA0042 // This thread blocks on purpose, and the reply is here: the request went out long ago.
+                    _ = sent.GetAwaiter().GetResult();
+#pragma warning restore VSTHRD002, MA0042
+                }
+
+                return true;
+            });
+        }
+        else
+        {
+            for (int round = -warm; round < rounds; round++)
+            {
+                before = round == 0 ? ProcessUsage.Now() : before;
+                long start = Stopwatch.GetTimestamp();
+                Task<int> sent = device.WriteAsync(output, request, Timeout.InfiniteTimeSpan);
+                Check(await queue.RecvAsync(reply, Patience));
+                if (round >= 0)
+                {
+                    times[round] = Stopwatch.GetTimestamp() - start;
+                }
+
+                _ = await sent;
+            }
+        }
+
+        ProcessUsage used = ProcessUsage.Now() - before;
+        Array.Sort(times);
+        return string.Create(
+            CultureInfo.InvariantCulture, $"p50={Nanoseconds(times[rounds / 2]):0} p99={Nanoseconds(times[(int)(rounds * 99L / 100)]):0} rounds={rounds} {used}");
+    }
+
+    private static double Nanoseconds(long ticks) => ticks * 1e9 / Stopwatch.Frequency;
+
+    private static void Check(BulkInResult result)
+    {
+        if (!result.IsData)
+        {
+            throw new CaseFailedException($"a receive ended with {result.Status}");
+        }
+    }
+
+    private static Task<T> OnOwnThread<T>(Func<T> body) => Task.Factory.StartNew(body, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    /// <summary>What was received in a stretch of time.</summary>
+    private readonly record struct Stretch(long Transfers, long Bytes, long Ticks, ProcessUsage Used)
+    {
+        public static async Task<Stretch> AwaitingAsync(BulkInQueue queue, byte[] destination, int milliseconds)
+        {
+            // This method's own state goes to the heap at its first wait, which is not the library's.
+            await Task.Yield();
+
+            // The receives end with the stamp of their transfers: no clock is read for it.
+            ProcessUsage before = ProcessUsage.Now();
+            long start = Stopwatch.GetTimestamp(), until = start + TicksOf(milliseconds), transfers = 0, bytes = 0;
+            BulkInResult result;
+            do
+            {
+                result = await queue.RecvAsync(destination, Patience);
+                Check(result);
+                transfers++;
+                bytes += result.Length;
+            }
+            while (result.Timestamp < until);
+
+            return new Stretch(transfers, bytes, Stopwatch.GetTimestamp() - start, ProcessUsage.Now() - before);
+        }
+
+        public static Stretch Blocking(BulkInQueue queue, byte[] destination, int milliseconds)
+        {
+            ProcessUsage before = ProcessUsage.Now();
+            long start = Stopwatch.GetTimestamp(), until = start + TicksOf(milliseconds), transfers = 0, bytes = 0;
+            BulkInResult result;
+            do
+            {
+                result = queue.Recv(destination, Patience);
+                Check(result);
+                transfers++;
+                bytes += result.Length;
+            }
+            while (result.Timestamp < until);
+
+            return new Stretch(transfers, bytes, Stopwatch.GetTimestamp() - start, ProcessUsage.Now() - before);
+        }
+
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"transfers={Transfers} bytes={Bytes} ns={Nanoseconds(Ticks):0} {Used}");
+
+        private static long TicksOf(int milliseconds) => milliseconds * Stopwatch.Frequency / 1000;
+    }
+}
