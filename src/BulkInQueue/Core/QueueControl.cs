@@ -420,7 +420,6 @@ internal sealed class QueueControl : IThreadPoolWorkItem
             Fault? refused = await TryPostAgainAsync(fault, preempt).ConfigureAwait(false);
             if (refused is null)
             {
-                _recoveries++;
                 _logger.Recovered(_name, _attempts);
                 return;
             }
@@ -457,10 +456,13 @@ internal sealed class QueueControl : IThreadPoolWorkItem
                 throw new OperationCanceledException(preempt);
             }
 
+            // Counted before anybody can receive what the slots bring.
+            bool recovers = _pool.State == BulkInState.Recovering;
             Fault? refused = _pool.StartPosting();
             if (refused is null)
             {
                 _needsClear = false;
+                _recoveries += recovers ? 1 : 0;
             }
 
             return refused;
@@ -709,7 +711,6 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         if (refused is null)
         {
             _attempts = 0;
-            _recoveries++;
             _logger.Recovered(_name, 1);
             return;
         }

@@ -4,9 +4,8 @@ using BulkIn.Bench.Perf;
 
 // The comparison inside the guest. The host's side of it, with the options a user sees, is tests/kernel/run perf.
 //   KernelPerf [--quick] [--pairs N] [--milliseconds N] [--memory device|pinned] [--one-cpu]   compares, prints, and leaves perf.json and perf.svg in the results
-//   KernelPerf --scale                                                            32 queues over 8 devices
 //   KernelPerf --worker                                                           the library's side of a pair: jobs on standard input
-bool quick = false, worker = false, scale = false, oneCpu = false;
+bool quick = false, worker = false, oneCpu = false;
 int pairs = 5, milliseconds = 700;
 string? memory = null;
 string results = Path.Combine(Guest.Share, "results");
@@ -20,9 +19,6 @@ for (int index = 0; index < args.Length; index++)
             break;
         case "--worker":
             worker = true;
-            break;
-        case "--scale":
-            scale = true;
             break;
         case "--one-cpu":
             oneCpu = true;
@@ -49,11 +45,6 @@ if (worker)
 
 // Deep queues of long buffers need more than the 16 MiB that usbfs grants by default.
 await File.WriteAllTextAsync("/sys/module/usbcore/parameters/usbfs_memory_mb", "1024");
-if (scale)
-{
-    return await ScaleRun.RunAsync();
-}
-
 Guest.SetBusSpeed(BusSpeed.Super);
 
 Comparison comparison = new(new Plan(quick, memory), pairs, milliseconds);
