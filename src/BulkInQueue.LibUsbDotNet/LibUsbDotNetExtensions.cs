@@ -13,7 +13,7 @@ namespace BulkIn;
 /// without its devices having been closed cannot be noticed while the queue is idle.</para>
 /// <para><b>One reader for each endpoint</b>: none of LibUsbDotNet's own readers on an endpoint that has a queue.</para>
 /// </remarks>
-public static class LibUsbDotNetQueue
+public static class LibUsbDotNetExtensions
 {
     /// <summary>Opens a queue on an IN endpoint.</summary>
     /// <param name="device">An open device; the interface of the endpoint claimed.</param>

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace BulkIn;
 
-public class LibUsbDotNetQueueTests
+public class LibUsbDotNetExtensionsTests
 {
     private readonly Mock<IUsbDevice> _device = new();
 
