@@ -70,7 +70,9 @@ public abstract class QueueTest : IAsyncLifetime
         {
             Assert.False(bound.IsCancellationRequested, $"What the clock was moved for did not happen in time.\n{Device.Log}");
             Time.Advance(TimeSpan.FromMilliseconds(50));
-            await Task.Yield();
+
+            // No faster than threads can start and end: what waits for a thread must not time out before it ran.
+            await Task.Factory.StartNew(static () => { }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         }
     }
 }
