@@ -38,7 +38,7 @@ internal static class FaultCases
         int outstanding = rig.InTimeline.Outstanding;
         rig.Gadget.Wake();
         await reader.ReceiveAsync(Before + After);
-        RequireRecoveredOnce(rig, queue, reader, Before, BulkInError.Stall);
+        await RequireRecoveredOnceAsync(rig, queue, reader, Before, BulkInError.Stall);
         CaseContext.Require(outstanding == Depth, $"{outstanding} of {Depth} URBs were outstanding after the recovery");
         _ = context;
     }
@@ -62,7 +62,7 @@ internal static class FaultCases
         CaseContext.Figure($"{outstanding} posted after the recovery with {Before} undelivered, {rig.InTimeline.Outstanding} when delivered");
         rig.Gadget.Wake();
         await reader.ReceiveAsync(Before + 20);
-        RequireRecoveredOnce(rig, queue, reader, Before, BulkInError.Stall);
+        await RequireRecoveredOnceAsync(rig, queue, reader, Before, BulkInError.Stall);
         CaseContext.Require(outstanding == Free, $"{outstanding} URBs were outstanding after the recovery, with {Free} buffers free");
         _ = context;
     }
@@ -75,7 +75,7 @@ internal static class FaultCases
         await using BulkInQueue queue = rig.OpenQueue(Depth);
         var reader = new FaultCollector(queue);
         await reader.ReceiveAsync(Total);
-        RequireRecoveredOnce(rig, queue, reader, Before, expected);
+        await RequireRecoveredOnceAsync(rig, queue, reader, Before, expected);
     }
 
     private static async Task WithData(CaseContext context)
@@ -84,7 +84,7 @@ internal static class FaultCases
         await using BulkInQueue queue = rig.OpenQueue(depth: 4);
         var reader = new FaultCollector(queue);
         await reader.ReceiveAsync(4);
-        RequireRecoveredOnce(rig, queue, reader, after: 2, BulkInError.TransferError);
+        await RequireRecoveredOnceAsync(rig, queue, reader, after: 2, BulkInError.TransferError);
     }
 
     private static Task StallsAgain(CaseContext context) => GivenUp(context, "on 0x84\nhalt\nrepeat", BulkInError.Stall);
@@ -154,8 +154,10 @@ internal static class FaultCases
         TeardownCases.RequireNothingOutstanding(rig);
     }
 
-    private static void RequireRecoveredOnce(Rig rig, BulkInQueue queue, FaultCollector reader, int after, BulkInError expected)
+    private static async Task RequireRecoveredOnceAsync(Rig rig, BulkInQueue queue, FaultCollector reader, int after, BulkInError expected)
     {
+        // What had arrived behind the fault is received while the recovery still runs.
+        await CaseContext.Until(() => queue.Statistics.Recoveries > 0, "the queue recovers");
         BulkInStatistics statistics = queue.Statistics;
         IReadOnlyList<int> outstanding = rig.Observer.Snapshot().OutstandingAtClearHalt(rig.Device.Address, rig.In);
         CaseContext.Figure($"{reader.Describe()}; outstanding at CLEAR_FEATURE: {string.Join(", ", outstanding)}; {statistics.Recoveries} recovery");
