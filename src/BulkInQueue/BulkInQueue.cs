@@ -96,7 +96,7 @@ public sealed partial class BulkInQueue : IAsyncDisposable
     }
 
     /// <summary>A snapshot of the counters. Readable at any time, also after <see cref="DisposeAsync"/>.</summary>
-    public BulkInStatistics Statistics => _pool.Snapshot() with { Faults = _control.Faults, Recoveries = _control.Recoveries };
+    public BulkInStatistics Statistics => _pool.Snapshot() with { Faults = _control.Counters.Faults, Recoveries = _control.Counters.Recoveries };
 
     /// <summary>Opens a queue on a transport: a mock, a simulated endpoint, or one of your own.</summary>
     /// <param name="backend">The endpoint. The queue disposes of it, also when this call throws anything but <see cref="ArgumentNullException"/>.</param>
@@ -317,7 +317,7 @@ public sealed partial class BulkInQueue : IAsyncDisposable
     {
         totals.Add(Statistics);
         _pool.AddOutcomesTo(totals.Transfers);
-        _control.AddFaultsTo(totals.Faults);
+        _control.Counters.AddTo(totals.Faults);
     }
 
     private static void ThrowIfEmpty(ReadOnlySpan<byte> destination)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using BulkIn.Backends;
 using BulkIn.Diagnostics;
@@ -7,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace BulkIn.Core;
 
 /// <summary>
-/// Everything that changes the state of the queue, one thing at a time: recovery, pause, resume, stop and the teardown.
+/// The loop through which everything that changes the state of the queue goes, one thing at a time: recovery, the verbs and the teardown.
 /// </summary>
 /// <remarks>
 /// <para>A single loop runs while there is something to do, on the thread pool, started by <see cref="Kick"/> (from a completion callback, too). Each turn takes the most
@@ -18,14 +17,14 @@ namespace BulkIn.Core;
 [SuppressMessage("Design", "CA1001", Justification = "The preemption source has no timer and no handle; a cancelled one holds nothing.")]
 internal sealed class QueueControl : IThreadPoolWorkItem
 {
-    /// <summary>How long a silent device may take to answer the presence probe; silence then means "present".</summary>
-    internal static readonly TimeSpan ProbeBound = TimeSpan.FromSeconds(1);
-
     private readonly SlotPool _pool;
     private readonly IBulkInBackend _backend;
     private readonly BulkInQueueOptions _options;
     private readonly BulkInCapabilities _capabilities;
+    private readonly NativeWork _nativeWork = new();
     private readonly TransportDrain _drain;
+    private readonly Recovery _recovery;
+    private readonly ControlVerbs _verbs;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly string _name;
@@ -38,15 +37,6 @@ internal sealed class QueueControl : IThreadPoolWorkItem
     private bool _started;
     private bool _active;
 
-    // Only the loop touches these.
-    private Task _nativeWork = Task.CompletedTask;
-    private Fault? _fault;
-    private bool _needsClear;
-    private int _attempts;
-    private long _faults;
-    private long _recoveries;
-    private readonly long[] _faultsByError = new long[QueueTotals.Errors];
-
     public QueueControl(SlotPool pool, IBulkInBackend backend, BulkInQueueOptions options, ILogger logger, string name)
     {
         _pool = pool;
@@ -57,6 +47,8 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         _logger = logger;
         _name = name;
         _drain = new TransportDrain(pool, _capabilities.HasFlag(BulkInCapabilities.CancelAbortsEndpoint), _time);
+        _recovery = new Recovery(pool, backend, options, _drain, _nativeWork, logger, name);
+        _verbs = new ControlVerbs(pool, backend, _recovery, name);
     }
 
     private enum Turn
@@ -67,18 +59,8 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         Request,
     }
 
-    public long Faults => Volatile.Read(ref _faults);
-
-    public long Recoveries => Volatile.Read(ref _recoveries);
-
-    /// <summary>Adds the faults so far to sums by <see cref="BulkInError"/>.</summary>
-    public void AddFaultsTo(long[] totals)
-    {
-        for (int i = 0; i < totals.Length; i++)
-        {
-            totals[i] += Volatile.Read(ref _faultsByError[i]);
-        }
-    }
+    /// <inheritdoc cref="FaultCounters"/>
+    public FaultCounters Counters => _recovery.Counters;
 
     /// <summary>The queue is open; a fault latched meanwhile is handled now.</summary>
     public void Start()
@@ -180,7 +162,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         {
             unserved = [.. _requests];
             _requests.Clear();
-            closedUnderUs = _fault is { Error: BulkInError.HandleClosed } || _pool.IsHandleClosed
+            closedUnderUs = _recovery.Fault is { Error: BulkInError.HandleClosed } || _pool.IsHandleClosed
                 || (_capabilities.HasFlag(BulkInCapabilities.OwnerMayClose) && _backend.IsClosed);
         }
 
@@ -197,7 +179,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
             _ = await _drain.WaitAsync(Left(start), CancellationToken.None).ConfigureAwait(false);
         }
 
-        bool idle = loopEnded && await EndsWithinAsync(_nativeWork, Left(start)).ConfigureAwait(false) && _drain.HasCancelled;
+        bool idle = loopEnded && await EndsWithinAsync(_nativeWork.Completion, Left(start)).ConfigureAwait(false) && _drain.HasCancelled;
         int leaked = _pool.FreeOrAbandon(abandon: !idle);
         if (leaked > 0 || !idle)
         {
@@ -260,7 +242,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
 
             try
             {
-                await (request is null ? TraceAsync(HandleFaultAsync, preempt) : ServeAsync(request, preempt)).ConfigureAwait(false);
+                await (request is null ? _recovery.HandleFaultAsync(preempt) : _verbs.ServeAsync(request.Verb, preempt, _disposal.Token)).ConfigureAwait(false);
                 request?.Succeed();
             }
             catch (OperationCanceledException) when (preempt.IsCancellationRequested || _pool.IsClosed)
@@ -279,12 +261,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
                 if (request is null || failure is not (BulkInException or InvalidOperationException))
                 {
                     _logger.ControlFailed(failure, _name);
-                    lock (_pool.Gate)
-                    {
-                        _fault = new Fault { Error = BulkInError.Unknown, Class = FaultClass.Interrupted };
-                        _pool.EnterUnsynchronized(BulkInState.Faulted);
-                        _pool.Publish(_fault, sticky: true);
-                    }
+                    _recovery.Fail();
                 }
 
                 request?.Fail(failure);
@@ -316,422 +293,4 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         _requests.RemoveAt(at);
         return Turn.Request;
     }
-
-    // ---- Faults. ----
-
-    /// <summary>Runs a recovery as an activity, and counts its fault by what it turned out to be.</summary>
-    private async Task TraceAsync(Func<CancellationToken, Task> recovery, CancellationToken preempt)
-    {
-        long before = _faults;
-        using Activity? activity = RecoveryActivity.Start(_backend.Endpoint.Address);
-        try
-        {
-            await recovery(preempt).ConfigureAwait(false);
-        }
-        finally
-        {
-            if (_faults != before && _fault is { } fault)
-            {
-                _faultsByError[(int)fault.Error]++;
-            }
-
-            activity.Describe(_pool.State, _fault, _attempts);
-        }
-    }
-
-    /// <summary>The fixed sequence: stop posting, cancel, drain and keep the data, classify, clear the halt with nothing posted, post again.</summary>
-    private async Task HandleFaultAsync(CancellationToken preempt)
-    {
-        bool isHandleClosed;
-        lock (_pool.Gate)
-        {
-            isHandleClosed = _pool.IsHandleClosed;
-            if (isHandleClosed)
-            {
-                Fault? closed = _pool.Collect(isMissing: false);
-                _fault = _pool.EndStream(BulkInError.HandleClosed, new BackendResult(BackendStatus.HandleClosed), closed);
-                _faults++;
-            }
-            else
-            {
-                _pool.EnterUnsynchronized(BulkInState.Recovering);
-            }
-        }
-
-        if (isHandleClosed)
-        {
-            _logger.Faulted(_name, _fault!.Error, _fault.Sequence);
-            return;
-        }
-
-        Fault? fault = await QuiesceAsync(preempt).ConfigureAwait(false);
-        _fault = fault ?? _fault;
-        if (fault is null)
-        {
-            await PostAgainAsync(_fault, preempt).ConfigureAwait(false);
-            return;
-        }
-
-        _faults++;
-        _needsClear = true;
-        if (fault.Class == FaultClass.Terminal)
-        {
-            End(fault.Error, fault.Result);
-            return;
-        }
-
-        if (NeedsProbe(fault) && await IsGoneAsync(_options.RecoveryAttempts, preempt).ConfigureAwait(false))
-        {
-            End(BulkInError.DeviceGone, fault.Result);
-            return;
-        }
-
-        if (fault.Class == FaultClass.Interrupted || _options.Recovery == BulkInRecovery.Manual)
-        {
-            GiveUp(fault, attempts: 0);
-            return;
-        }
-
-        lock (_pool.Gate)
-        {
-            if (_pool.BytesArrived)
-            {
-                _attempts = 0;
-            }
-
-            if (_attempts < _options.RecoveryAttempts)
-            {
-                fault.RecoversByItself = true;
-                _pool.Publish(fault, sticky: false);
-            }
-        }
-
-        _logger.Faulted(_name, fault.Error, fault.Sequence);
-        await PostAgainAsync(fault, preempt).ConfigureAwait(false);
-    }
-
-    /// <summary>Attempts with back-off until slots are posted again, the device is proved gone, or the attempts are used up.</summary>
-    private async Task PostAgainAsync(Fault? fault, CancellationToken preempt)
-    {
-        while (_attempts < _options.RecoveryAttempts)
-        {
-            await Task.Delay(Backoff(_attempts), _time, preempt).ConfigureAwait(false);
-            _attempts++;
-            Fault? refused = await TryPostAgainAsync(fault, preempt).ConfigureAwait(false);
-            if (refused is null)
-            {
-                _logger.Recovered(_name, _attempts);
-                return;
-            }
-
-            _logger.RecoveryAttemptFailed(_name, _attempts, refused.Result.Status, refused.Result.NativeCode);
-            if (await EndsStreamAsync(refused, preempt).ConfigureAwait(false))
-            {
-                return;
-            }
-        }
-
-        GiveUp(fault ?? new Fault { Error = BulkInError.Unknown }, _attempts);
-    }
-
-    /// <summary>Clears the halt and posts one slot for each free buffer.</summary>
-    /// <returns>Why not; null when slots are posted.</returns>
-    private async Task<Fault?> TryPostAgainAsync(Fault? fault, CancellationToken preempt)
-    {
-        bool clears = _needsClear && !_capabilities.HasFlag(BulkInCapabilities.ClearsHaltItself) && fault?.Error != BulkInError.OutOfMemory;
-        if (clears)
-        {
-            BackendResult cleared = await TrackAsync(_backend.ClearHaltAsync().AsTask()).WaitAsync(preempt).ConfigureAwait(false);
-            if (!cleared.IsSuccess)
-            {
-                return Fault.OfClear(fault, cleared);
-            }
-        }
-
-        preempt.ThrowIfCancellationRequested();
-        lock (_pool.Gate)
-        {
-            if (_pool.IsClosed)
-            {
-                throw new OperationCanceledException(preempt);
-            }
-
-            // Counted before anybody can receive what the slots bring.
-            bool recovers = _pool.State == BulkInState.Recovering;
-            Fault? refused = _pool.StartPosting();
-            if (refused is null)
-            {
-                _needsClear = false;
-                _recoveries += recovers ? 1 : 0;
-            }
-
-            return refused;
-        }
-    }
-
-    /// <summary>NO_DEVICE from a submit is proof; from clearing the halt, and any failure that may hide an unplug, it asks for the probe.</summary>
-    private async Task<bool> EndsStreamAsync(Fault refused, CancellationToken preempt)
-    {
-        if (refused.Class == FaultClass.Terminal)
-        {
-            End(refused.Error, refused.Result);
-            return true;
-        }
-
-        if (refused.Error == BulkInError.OutOfMemory || !await IsGoneAsync(1, preempt).ConfigureAwait(false))
-        {
-            return false;
-        }
-
-        End(BulkInError.DeviceGone, refused.Result);
-        return true;
-    }
-
-    private bool NeedsProbe(Fault fault) => fault.Error switch
-    {
-        BulkInError.Stall => _capabilities.HasFlag(BulkInCapabilities.StallMayMeanGone),
-        BulkInError.Overflow or BulkInError.OutOfMemory or BulkInError.CompletionMissing => false,
-        _ => true,
-    };
-
-    /// <summary>Asks the transport until it knows, at most <paramref name="tries"/> times: around an unplug the bus fails before the system knows.</summary>
-    private async Task<bool> IsGoneAsync(int tries, CancellationToken preempt)
-    {
-        for (int i = 0; i < tries; i++)
-        {
-            await Task.Delay(Backoff(i), _time, preempt).ConfigureAwait(false);
-            DevicePresence presence = await TrackAsync(_backend.ProbeAsync(ProbeBound).AsTask()).WaitAsync(preempt).ConfigureAwait(false);
-            if (presence != DevicePresence.Unknown)
-            {
-                return presence == DevicePresence.Gone;
-            }
-        }
-
-        return false;
-    }
-
-    private void End(BulkInError error, BackendResult result)
-    {
-        lock (_pool.Gate)
-        {
-            _fault = _pool.EndStream(error, result, _fault);
-        }
-
-        _logger.Faulted(_name, error, _fault.Sequence);
-    }
-
-    /// <summary>The fault stays until RecoverAsync: at its position if it was not thrown yet, at the end of the stream if it was.</summary>
-    private void GiveUp(Fault fault, int attempts)
-    {
-        lock (_pool.Gate)
-        {
-            // A published fault is constant, because a reader may be making an exception of it.
-            Fault last = fault.Published || attempts > 0 ? fault.GivenUp(attempts) : fault;
-            _pool.Replace(fault, last);
-
-            // A generation that was thrown already sticks, but leaves nothing to be thrown once the queue recovered.
-            last.Delivered = fault.Delivered;
-            _fault = last;
-            _pool.EnterUnsynchronized(BulkInState.Faulted);
-            _pool.Publish(last, sticky: true);
-        }
-
-        _logger.GaveUp(_name, fault.Error, attempts);
-    }
-
-    private TimeSpan Backoff(int made)
-    {
-        if (made == 0)
-        {
-            return TimeSpan.Zero;
-        }
-
-        double factor = Math.Pow(2, Math.Min(made - 1, 30));
-        double milliseconds = Math.Min(_options.RecoveryBackoff.TotalMilliseconds * factor, _options.RecoveryBackoffMaximum.TotalMilliseconds);
-        return TimeSpan.FromMilliseconds(milliseconds);
-    }
-
-    /// <summary>Remembers native work, so that the teardown waits for it even when its waiter was called away.</summary>
-    private Task<T> TrackAsync<T>(Task<T> work)
-    {
-        _nativeWork = _nativeWork.IsCompleted ? work : Task.WhenAll(_nativeWork, work);
-        return work;
-    }
-
-    private async Task<Fault?> QuiesceAsync(CancellationToken preempt)
-    {
-        _drain.Begin();
-        bool drained = await _drain.WaitAsync(_options.DisposeTimeout, preempt).ConfigureAwait(false);
-        lock (_pool.Gate)
-        {
-            return _pool.Collect(isMissing: !drained && !IsCompletionMissing);
-        }
-    }
-
-    // ---- Verbs. ----
-
-    private Task ServeAsync(ControlRequest request, CancellationToken preempt) => request.Verb switch
-    {
-        ControlVerb.Stop => StopAsync(),
-        ControlVerb.Pause => PauseAsync(preempt),
-        ControlVerb.Resume => ResumeAsync(preempt),
-        _ when _pool.State == BulkInState.Faulted => TraceAsync(RecoverAsync, preempt),
-        _ => RecoverAsync(preempt),
-    };
-
-    private async Task StopAsync()
-    {
-        lock (_pool.Gate)
-        {
-            if (_pool.State == BulkInState.Stopped)
-            {
-                return;
-            }
-
-            // Nothing is posted, or, with the handle closed, nothing that comes back or may be cancelled.
-            if (_pool.State == BulkInState.Gone)
-            {
-                _pool.EnterUnsynchronized(BulkInState.Stopped);
-                _pool.Unstick();
-                return;
-            }
-        }
-
-        // The preemption that this stop itself asked for must not cut its own drain short; only dispose does, and drains on.
-        await QuiesceKeepingFaultAsync(BulkInState.Stopped, _disposal.Token).ConfigureAwait(false);
-    }
-
-    private async Task PauseAsync(CancellationToken preempt)
-    {
-        switch (_pool.State)
-        {
-            case BulkInState.Paused:
-                return;
-            case BulkInState.Gone:
-                throw CurrentFault();
-            case BulkInState.Stopped:
-                throw new InvalidOperationException($"{_name} was stopped and cannot be paused; open a new queue.");
-            case BulkInState.Faulted when IsCompletionMissing:
-                throw CurrentFault();
-            default:
-                await QuiesceKeepingFaultAsync(BulkInState.Paused, preempt).ConfigureAwait(false);
-                return;
-        }
-    }
-
-    private async Task QuiesceKeepingFaultAsync(BulkInState state, CancellationToken preempt)
-    {
-        Fault? fault = await QuiesceAsync(preempt).ConfigureAwait(false);
-        if (fault is not null)
-        {
-            _fault = fault;
-            _faults++;
-            _faultsByError[(int)fault.Error]++;
-            _needsClear = true;
-        }
-
-        // A pause that would have nothing to resume is none: transfers are missing, or the device is gone.
-        if (state == BulkInState.Paused && fault is { Error: BulkInError.CompletionMissing })
-        {
-            GiveUp(fault, attempts: 0);
-            throw CurrentFault();
-        }
-
-        if (state == BulkInState.Paused && fault is { Class: FaultClass.Terminal })
-        {
-            End(fault.Error, fault.Result);
-            throw CurrentFault();
-        }
-
-        lock (_pool.Gate)
-        {
-            _pool.EnterUnsynchronized(state);
-            if (fault is not null)
-            {
-                _pool.Publish(fault, sticky: false);
-            }
-            else if (_fault is { Published: false })
-            {
-                _pool.Publish(_fault, sticky: false);
-            }
-
-            _pool.Unstick();
-        }
-    }
-
-    private async Task ResumeAsync(CancellationToken preempt)
-    {
-        switch (_pool.State)
-        {
-            case BulkInState.Running:
-                return;
-            case BulkInState.Gone:
-                throw CurrentFault();
-            case BulkInState.Paused:
-                Fault? refused = await TryPostAgainAsync(_fault, preempt).ConfigureAwait(false);
-                if (refused is not null)
-                {
-                    _ = await EndsStreamAsync(refused, preempt).ConfigureAwait(false);
-                    throw FaultMessage.OfCall(_backend, "resuming failed", _pool.State == BulkInState.Gone ? _fault! : refused);
-                }
-
-                _attempts = 0;
-                return;
-            default:
-                throw new InvalidOperationException($"{_name} is {_pool.State}, not paused: ResumeAsync only follows PauseAsync.");
-        }
-    }
-
-    private async Task RecoverAsync(CancellationToken preempt)
-    {
-        switch (_pool.State)
-        {
-            case BulkInState.Running:
-                return;
-            case BulkInState.Gone:
-                throw CurrentFault();
-            case BulkInState.Faulted:
-                break;
-            default:
-                throw new InvalidOperationException($"{_name} is {_pool.State}, not faulted: RecoverAsync only follows a fault.");
-        }
-
-        if (IsCompletionMissing)
-        {
-            throw CurrentFault();
-        }
-
-        lock (_pool.Gate)
-        {
-            _pool.EnterUnsynchronized(BulkInState.Recovering);
-            _pool.Unstick();
-        }
-
-        Fault? refused = await TryPostAgainAsync(_fault, preempt).ConfigureAwait(false);
-        if (refused is null)
-        {
-            _attempts = 0;
-            _logger.Recovered(_name, 1);
-            return;
-        }
-
-        _logger.RecoveryAttemptFailed(_name, 1, refused.Result.Status, refused.Result.NativeCode);
-        if (await EndsStreamAsync(refused, preempt).ConfigureAwait(false))
-        {
-            throw CurrentFault();
-        }
-
-        lock (_pool.Gate)
-        {
-            _pool.EnterUnsynchronized(BulkInState.Faulted);
-            _pool.Publish(_fault!, sticky: true);
-        }
-
-        throw FaultMessage.OfCall(_backend, "recovery failed", refused);
-    }
-
-    /// <summary>The transport kept transfers beyond the bound: only stop and dispose are left.</summary>
-    private bool IsCompletionMissing => _fault is { Error: BulkInError.CompletionMissing };
-
-    private BulkInException CurrentFault() => _fault!.ToException(_backend);
 }

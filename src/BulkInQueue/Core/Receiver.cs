@@ -54,7 +54,7 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
         try
         {
             cancellationToken.ThrowIfCancellationRequested();
-            TakeOutcome outcome = Take(out Received received, out Fault? fault, out SlotPool.Look look);
+            TakeOutcome outcome = Take(out Received received, out Fault? fault, out Look look);
             if (outcome == TakeOutcome.Nothing)
             {
                 outcome = TakeBlocking(deadline: null, look, cancellationToken, out received, out fault);
@@ -89,7 +89,7 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
         Enter(view);
         try
         {
-            TakeOutcome outcome = Take(out Received received, out Fault? fault, out SlotPool.Look look);
+            TakeOutcome outcome = Take(out Received received, out Fault? fault, out Look look);
             if (outcome == TakeOutcome.Nothing && timeout != TimeSpan.Zero)
             {
                 outcome = TakeBlocking(ReceiveTimeout.Deadline(timeout, time), look, CancellationToken.None, out received, out fault);
@@ -181,7 +181,7 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
                 return ValueTask.FromCanceled<TResult>(cancellationToken);
             }
 
-            TakeOutcome outcome = Take(out Received received, out Fault? fault, out SlotPool.Look look);
+            TakeOutcome outcome = Take(out Received received, out Fault? fault, out Look look);
             if (outcome == TakeOutcome.Nothing && timeout != TimeSpan.Zero)
             {
                 waits = true;
@@ -209,7 +209,7 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
     private async ValueTask<TResult> WaitAndReceiveAsync<TShape, TResult>(
         TShape shape,
         long? deadline,
-        SlotPool.Look look,
+        Look look,
         CancellationToken cancellationToken)
         where TShape : struct, IShape<TResult>
     {
@@ -251,7 +251,7 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
         }
     }
 
-    private TakeOutcome TakeBlocking(long? deadline, SlotPool.Look look, CancellationToken cancellationToken, out Received received, out Fault? fault)
+    private TakeOutcome TakeBlocking(long? deadline, Look look, CancellationToken cancellationToken, out Received received, out Fault? fault)
     {
         try
         {
@@ -311,7 +311,7 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
         _deadline.Clear();
     }
 
-    private TakeOutcome Take(out Received received, out Fault? fault, out SlotPool.Look look)
+    private TakeOutcome Take(out Received received, out Fault? fault, out Look look)
     {
         if (_hasRest && !_closing)
         {

@@ -4,11 +4,9 @@ using BulkIn.Backends;
 namespace BulkIn.Core;
 
 /// <summary>One transfer and its completion word.</summary>
-internal sealed class Slot(SlotPool pool, int index) : ITransferCompletion
+internal sealed class Slot(CompletionPath completions) : ITransferCompletion
 {
     private int _state;
-
-    public int Index { get; } = index;
 
     /// <summary>Set once, before the first post.</summary>
     public IBulkInTransfer Transfer { get; set; } = null!;
@@ -62,7 +60,7 @@ internal sealed class Slot(SlotPool pool, int index) : ITransferCompletion
             return;
         }
 
-        bool failed = pool.IsFailure(status);
+        bool failed = completions.IsFailure(status);
         Status = status;
         NativeStatus = nativeStatus;
         Length = Math.Clamp(actualLength, 0, buffer.Length);
@@ -72,11 +70,11 @@ internal sealed class Slot(SlotPool pool, int index) : ITransferCompletion
         // Before the slot is published: a harvest that sees this slot must also see that nothing may be posted any more.
         if (failed)
         {
-            pool.LatchFault();
+            completions.LatchFault();
         }
 
-        // Release: publishes the word. From here on another thread may harvest and post this slot again, so only the pool is touched.
+        // Release: publishes the word. From here on another thread may harvest and post this slot again, so only the path is touched.
         Volatile.Write(ref _state, (int)SlotState.Completed);
-        pool.OnCompleted(this, failed);
+        completions.OnCompleted(this, failed);
     }
 }

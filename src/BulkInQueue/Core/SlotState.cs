@@ -5,15 +5,15 @@ namespace BulkIn.Core;
 /// </summary>
 /// <remarks>
 /// <code>
-/// Idle      --SlotPool.Post (gate held)-->            Posted
+/// Idle      --SlotPoster.PostIdle (gate held)-->      Posted
 /// Posted    --submit refused (gate held)-->           Idle
 /// Posted    --Slot.Complete (any thread, no lock)-->  Completed
-/// Completed --SlotPool harvest (gate held)-->         Idle
+/// Completed --SlotPoster.Harvest (gate held)-->       Idle
 /// </code>
 /// </remarks>
 internal enum SlotState
 {
-    /// <summary>Not in the posted FIFO; has no buffer. It is in the pool's idle list.</summary>
+    /// <summary>Not in the posted FIFO; has no buffer. It is in the poster's idle list.</summary>
     Idle = 0,
 
     /// <summary>In the posted FIFO; exactly one completion will come.</summary>
