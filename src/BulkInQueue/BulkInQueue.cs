@@ -67,7 +67,7 @@ public sealed partial class BulkInQueue : IAsyncDisposable
         Capabilities = backend.Capabilities;
         if (Capabilities.HasFlag(BulkInCapabilities.OwnerMayClose))
         {
-            _watchdog = options.TimeProvider.CreateTimer(static state => ((BulkInQueue)state!).Watch(), this, WatchPeriod, WatchPeriod);
+            _watchdog = options.TimeProvider.CreateTimer(static state => ((QueueControl)state!).Watch(), _control, WatchPeriod, WatchPeriod);
         }
     }
 
@@ -378,14 +378,6 @@ public sealed partial class BulkInQueue : IAsyncDisposable
         {
             QueueMeter.Remove(this);
             ended.SetResult();
-        }
-    }
-
-    private void Watch()
-    {
-        if (_backend.IsClosed)
-        {
-            _control.HandleClosed();
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
 using BulkIn.Backends;
@@ -17,7 +18,7 @@ internal static class FaultMessage
             Code(fault, code),
             string.Create(CultureInfo.InvariantCulture, $"after {fault.Sequence} transfers and {fault.BytePosition} bytes"),
             Next(fault),
-            backend.GetRemedy(fault.Error, fault.Result));
+            Remedy(fault, backend));
         return new BulkInException(fault.Error, message)
         {
             NativeCode = code,
@@ -38,7 +39,7 @@ internal static class FaultMessage
             Code(fault, fault.Result.NativeCode),
             where: null,
             next: null,
-            backend.GetRemedy(fault.Error, fault.Result));
+            Remedy(fault, backend));
         return new BulkInException(fault.Error, message)
         {
             NativeCode = fault.Result.NativeCode,
@@ -47,6 +48,19 @@ internal static class FaultMessage
             Sequence = fault.Sequence,
             BytePosition = fault.BytePosition,
         };
+    }
+
+    [SuppressMessage("Design", "CA1031", Justification = "A fault is thrown once: a backend that throws while it is put into words must not take its place.")]
+    private static string? Remedy(Fault fault, IBulkInBackend backend)
+    {
+        try
+        {
+            return backend.GetRemedy(fault.Error, fault.Result);
+        }
+        catch (Exception)
+        {
+            return null;
+        }
     }
 
     private static string Compose(BulkInEndpoint endpoint, string what, string? code, string? where, string? next, string? remedy)

@@ -99,9 +99,14 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         _ = RunAsync();
     }
 
-    /// <summary>The owner of a foreign handle closed it: nothing that waits for the transport is worth waiting for.</summary>
-    public void HandleClosed()
+    /// <summary>Looks whether the owner of a foreign handle closed it: then nothing that waits for the transport is worth waiting for.</summary>
+    public void Watch()
     {
+        if (!IsClosedByOwner())
+        {
+            return;
+        }
+
         _pool.LatchHandleClosed();
         CancellationTokenSource preempted;
         lock (_pool.Gate)
@@ -163,7 +168,7 @@ internal sealed class QueueControl : IThreadPoolWorkItem
             unserved = [.. _requests];
             _requests.Clear();
             closedUnderUs = _recovery.Fault is { Error: BulkInError.HandleClosed } || _pool.IsHandleClosed
-                || (_capabilities.HasFlag(BulkInCapabilities.OwnerMayClose) && _backend.IsClosed);
+                || (_capabilities.HasFlag(BulkInCapabilities.OwnerMayClose) && IsClosedByOwner());
         }
 
         foreach (ControlRequest request in unserved)
@@ -195,6 +200,19 @@ internal sealed class QueueControl : IThreadPoolWorkItem
                 // The logger may be what blocks the control: it must not block the teardown, too.
                 _ = Task.Run(() => _logger.TransfersLeaked(_name, leaked, _options.BufferLength, reason));
             }
+        }
+    }
+
+    [SuppressMessage("Design", "CA1031", Justification = "A backend that throws here proves nothing, and on the watchdog's timer it would end the process.")]
+    private bool IsClosedByOwner()
+    {
+        try
+        {
+            return _backend.IsClosed;
+        }
+        catch (Exception)
+        {
+            return false;
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using BulkIn.Backends;
 using BulkIn.Diagnostics;
 using Microsoft.Extensions.Logging;
@@ -185,7 +184,7 @@ internal sealed class Recovery
     private async Task TraceAsync(Func<CancellationToken, Task> recovery, CancellationToken preempt)
     {
         long before = Counters.Faults;
-        using Activity? activity = RecoveryActivity.Start(_backend.Endpoint.Address);
+        using RecoveryActivity activity = RecoveryActivity.Start(_backend.Endpoint.Address);
         try
         {
             await recovery(preempt).ConfigureAwait(false);

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Diagnostics.Metrics;
 using System.Globalization;
 
@@ -13,8 +14,6 @@ namespace BulkIn.Diagnostics;
 /// </remarks>
 internal static class QueueMeter
 {
-    public const string Name = "BulkInQueue";
-
     private const int Addresses = 16;
 
     private static readonly Lock Gate = new();
@@ -27,7 +26,9 @@ internal static class QueueMeter
         "access_denied", "busy", "not_found", "not_supported", "timeout", "message_too_long", "pump_overrun",
     ];
 
-    private static readonly Meter Meter = Create();
+    private static readonly Meter Meter = new(InstrumentationScope.Name, InstrumentationScope.Version);
+
+    private static int _published;
 
     public static string NameOf(BulkInError error) => Errors[(int)error];
 
@@ -35,9 +36,13 @@ internal static class QueueMeter
     {
         lock (Gate)
         {
-            // Read here so that the meter exists from the first queue on.
-            _ = Meter;
             _ = Open.Add(queue);
+        }
+
+        // The instruments exist from the first queue on. Outside of the lock, because creating an instrument runs its listeners' code.
+        if (Interlocked.Exchange(ref _published, 1) == 0)
+        {
+            Publish(Meter);
         }
     }
 
@@ -54,24 +59,40 @@ internal static class QueueMeter
         }
     }
 
-    private static Meter Create()
+    /// <summary>Creates the instruments.</summary>
+    internal static void Publish(Meter meter)
     {
-        Meter meter = new(Name);
-        _ = meter.CreateObservableUpDownCounter("bulk_in_queue.queues", () => Observe<long>(static t => t.Queues), "{queue}", "Open queues.");
-        _ = meter.CreateObservableUpDownCounter("bulk_in_queue.posted", () => Observe<long>(static t => t.Posted), "{transfer}", "Transfers posted on the endpoint.");
-        _ = meter.CreateObservableCounter("bulk_in_queue.io", () => Observe<long>(static t => t.Bytes), "By", "Bytes received.");
-        _ = meter.CreateObservableCounter("bulk_in_queue.discarded.io", () => Observe<long>(static t => t.Discarded), "By", "Bytes received and dropped: discarded, by a full pump, or unread at the end.");
-        _ = meter.CreateObservableCounter(
+        Guarded(() => meter.CreateObservableUpDownCounter("bulk_in_queue.queues", static () => Observe<long>(static t => t.Queues), "{queue}", "Open queues."));
+        Guarded(() => meter.CreateObservableUpDownCounter("bulk_in_queue.posted", static () => Observe<long>(static t => t.Posted), "{transfer}", "Transfers posted on the endpoint."));
+        Guarded(() => meter.CreateObservableCounter("bulk_in_queue.io", static () => Observe<long>(static t => t.Bytes), "By", "Bytes received."));
+        Guarded(() => meter.CreateObservableCounter(
+            "bulk_in_queue.discarded.io",
+            static () => Observe<long>(static t => t.Discarded),
+            "By",
+            "Bytes received and dropped: discarded, by a full pump, or unread at the end."));
+        Guarded(() => meter.CreateObservableCounter(
             "bulk_in_queue.transfers",
             static () => Observe("bulk_in_queue.transfer.outcome", Outcomes, static t => t.Transfers),
             "{transfer}",
-            "Transfers that ended, by outcome.");
-        _ = meter.CreateObservableCounter("bulk_in_queue.faults", static () => Observe("error.type", Errors, static t => t.Faults), "{fault}", "Generations of failed transfers, by error.");
-        _ = meter.CreateObservableCounter("bulk_in_queue.recoveries", () => Observe<long>(static t => t.Recoveries), "{recovery}", "Recoveries that posted the endpoint again.");
-        _ = meter.CreateObservableCounter("bulk_in_queue.starvations", () => Observe<long>(static t => t.Starvations), "{starvation}", "How often nothing was posted while running.");
-        _ = meter.CreateObservableCounter("bulk_in_queue.starvation.time", () => Observe(static t => t.StarvedSeconds), "s", "How long nothing was posted while running.");
-        _ = meter.CreateObservableCounter("bulk_in_queue.leaked", () => Observe<long>(static t => t.Leaked), "{transfer}", "Transfers left behind because their completion never came.");
-        return meter;
+            "Transfers that ended, by outcome."));
+        Guarded(() => meter.CreateObservableCounter("bulk_in_queue.faults", static () => Observe("error.type", Errors, static t => t.Faults), "{fault}", "Generations of failed transfers, by error."));
+        Guarded(() => meter.CreateObservableCounter("bulk_in_queue.recoveries", static () => Observe<long>(static t => t.Recoveries), "{recovery}", "Recoveries that posted the endpoint again."));
+        Guarded(() => meter.CreateObservableCounter("bulk_in_queue.starvations", static () => Observe<long>(static t => t.Starvations), "{starvation}", "How often nothing was posted while running."));
+        Guarded(() => meter.CreateObservableCounter("bulk_in_queue.starvation.time", static () => Observe(static t => t.StarvedSeconds), "s", "How long nothing was posted while running."));
+        Guarded(() => meter.CreateObservableCounter("bulk_in_queue.leaked", static () => Observe<long>(static t => t.Leaked), "{transfer}", "Transfers left behind because their completion never came."));
+    }
+
+    [SuppressMessage("Design", "CA1031", Justification = "A listener is user code: one that throws when it is told of an instrument misses it, and opening a queue is none of its business.")]
+    private static void Guarded(Action create)
+    {
+        try
+        {
+            create();
+        }
+        catch (Exception)
+        {
+            return;
+        }
     }
 
     private static QueueTotals?[] Collect()

@@ -121,6 +121,67 @@ public sealed class TelemetryTests : QueueTest
         }
     }
 
+    [Theory]
+    [InlineData("sample")]
+    [InlineData("started")]
+    [InlineData("stopped")]
+    public async Task Activity_ListenerThrows_TheQueueRecoversAllTheSame(string where)
+    {
+        int thrown = 0;
+        using ActivityListener listener = new()
+        {
+            ShouldListenTo = static source => source.Name == "BulkInQueue",
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => Answer("sample"),
+            ActivityStarted = _ => Answer("started"),
+            ActivityStopped = _ => Answer("stopped"),
+        };
+        ActivitySource.AddActivityListener(listener);
+        BulkInQueue queue = Open();
+        for (byte round = 1; round <= 2; round++)
+        {
+            Device.Stall();
+            Assert.Equal(BulkInError.Stall, (await FaultAsync(queue)).Error);
+            await AdvanceUntilAsync(() => queue.Statistics.Recoveries == round && Volatile.Read(ref thrown) == round);
+            await StateAsync(queue, BulkInState.Running);
+            Device.Deliver([round]);
+            Assert.Equal([round], await ReceiveAsync(queue));
+        }
+
+        ActivitySamplingResult Answer(string at)
+        {
+            if (at == where)
+            {
+                Interlocked.Increment(ref thrown);
+                throw new InvalidOperationException("The user's listener.");
+            }
+
+            return ActivitySamplingResult.AllData;
+        }
+    }
+
+    [Fact]
+    public void Meter_ListenerThrowsAtAnInstrument_TheOthersArePublished()
+    {
+        List<string> published = [];
+        using Meter meter = new("BulkInQueue.OfThisTest");
+        using MeterListener listener = new()
+        {
+            InstrumentPublished = (instrument, _) =>
+            {
+                if (instrument.Meter == meter)
+                {
+                    published.Add(instrument.Name);
+                    throw new InvalidOperationException("The user's listener.");
+                }
+            },
+        };
+        listener.Start();
+
+        QueueMeter.Publish(meter);
+
+        Assert.Equal(10, published.Distinct(StringComparer.Ordinal).Count());
+    }
+
     [Fact]
     public async Task Log_ManyTransfers_SaysNothingAboutThem()
     {

@@ -238,6 +238,59 @@ public sealed class UserCodeTests : FaultTest
         await queue.DisposeAsync().InTime();
     }
 
+    [Fact]
+    [FaultRow(73)]
+    public async Task Backend_RemedyThrows_TheFaultIsThrownWithoutIt()
+    {
+        Hostile backend = new(Device.Backend) { RemedyThrows = true };
+        BulkInQueue queue = BulkInQueue.Open(backend, Manual);
+        Device.Deliver([1]);
+        Device.Stall();
+
+        await DataAsync(queue, 1);
+        BulkInException fault = await FaultAsync(queue);
+        Assert.Equal((BulkInError.Stall, 1L), (fault.Error, fault.Sequence));
+        Device.ClearHalts.Next(new SimulatedClearHalt { Answer = Of(BackendStatus.Pipe) });
+        BulkInException refused = await Assert.ThrowsAsync<BulkInException>(() => queue.RecoverAsync().InTime());
+        Assert.Equal(BulkInError.Stall, refused.Error);
+
+        await queue.RecoverAsync().InTime();
+        await WorksAsync(queue);
+        await queue.DisposeAsync().InTime();
+    }
+
+    [Fact]
+    [FaultRow(73)]
+    public void Backend_RemedyThrowsAtOpen_TheRefusalIsThrownWithoutIt()
+    {
+        Device.Submits.Next(Of(BackendStatus.Io));
+
+        BulkInException refused = Assert.Throws<BulkInException>(() => BulkInQueue.Open(new Hostile(Device.Backend) { RemedyThrows = true }, Defaults));
+
+        Assert.Equal(BulkInError.SubmitFailed, refused.Error);
+        Assert.True(Device.IsBackendDisposed, "What was posted was freed.");
+    }
+
+    [Fact]
+    [FaultRow(73)]
+    public async Task Backend_IsClosedThrows_TheWatchdogGoesOn()
+    {
+        using SimulatedEndpoint device = new(EndpointOptions with { Capabilities = BulkInCapabilities.OwnerMayClose });
+        Hostile backend = new(device.Backend) { IsClosedThrows = 2 };
+        BulkInQueue queue = BulkInQueue.Open(backend, Defaults);
+        Time.Advance(2 * Second);
+        device.Deliver([1]);
+        await DataAsync(queue, 1);
+
+        device.CloseHandle();
+        await ClockUntilAsync(() => queue.State == BulkInState.Gone);
+
+        await FaultAsync(queue, BulkInError.HandleClosed);
+        backend.IsClosedThrows = 1;
+        await queue.DisposeAsync().InTime();
+        device.AllowedLeaks = 4;
+    }
+
     [Theory]
     [FaultRow(77)]
     [InlineData(false)]
@@ -339,11 +392,15 @@ public sealed class UserCodeTests : FaultTest
 
         public int ProbeThrows { get; set; }
 
+        public int IsClosedThrows { get; set; }
+
+        public bool RemedyThrows { get; init; }
+
         public BulkInEndpoint Endpoint => _inner.Endpoint;
 
         public BulkInCapabilities Capabilities => _inner.Capabilities;
 
-        public bool IsClosed => _inner.IsClosed;
+        public bool IsClosed => IsClosedThrows-- > 0 ? throw new InvalidDataException("The user's backend.") : _inner.IsClosed;
 
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
@@ -366,7 +423,7 @@ public sealed class UserCodeTests : FaultTest
 
         public ValueTask<DevicePresence> ProbeAsync(TimeSpan bound) => ProbeThrows-- > 0 ? throw new InvalidDataException("The user's backend.") : _inner.ProbeAsync(bound);
 
-        public string? GetRemedy(BulkInError reported, BackendResult result) => null;
+        public string? GetRemedy(BulkInError reported, BackendResult result) => RemedyThrows ? throw new InvalidDataException("The user's backend.") : null;
 
         public void Dispose() => _inner.Dispose();
 
