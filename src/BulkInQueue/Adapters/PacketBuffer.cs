@@ -52,7 +52,8 @@ internal sealed class PacketBuffer(int retained, int blockLength)
     /// <exception cref="InvalidOperationException">A position is not of <see cref="Sequence"/>, or examined lies before consumed.</exception>
     public void Advance(SequencePosition consumed, SequencePosition examined)
     {
-        if (_head is null || consumed.GetObject() is null)
+        // The positions of an empty buffer.
+        if (consumed.GetObject() is null)
         {
             return;
         }
@@ -66,14 +67,14 @@ internal sealed class PacketBuffer(int retained, int blockLength)
             throw new InvalidOperationException("The examined position lies before the consumed one.");
         }
 
-        HasNews = examinedSegment != _tail || examinedIndex != _tail.Length;
+        HasNews = examinedSegment != _tail || examinedIndex != examinedSegment.Length;
         while (_head != consumedSegment)
         {
             DropHead();
         }
 
         _headIndex = consumedIndex;
-        if (_headIndex == _head.Length)
+        if (_headIndex == consumedSegment.Length)
         {
             DropHead();
         }
