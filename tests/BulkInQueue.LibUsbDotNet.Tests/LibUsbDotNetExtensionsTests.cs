@@ -126,6 +126,44 @@ public class LibUsbDotNetExtensionsTests
         Assert.Null(options.InterfaceNumber);
     }
 
+    [Theory]
+    [InlineData(512, 512, null)]
+    [InlineData(1024, 512, null)]
+    [InlineData(1000, 512, 1024)]
+    [InlineData(511, 512, 512)]
+    [InlineData(0, 512, 512)]
+    [InlineData(-512, 512, 512)]
+    [InlineData(512, 1024, 1024)]
+    [InlineData(1024, 0x1400, null)]
+    [InlineData(7, 0, null)]
+    public void Complete_BufferLength_IsCheckedAgainstTheMaxPacketSize(int length, int maxPacketSize, int? next)
+    {
+        UsbInterfaceInfo other = Setting(3, 0, 0x84);
+        UsbInterfaceInfo active = Setting(3, 1, 0x84);
+        Mock.Get(active.Endpoints[0]).Setup(static e => e.MaxPacketSize).Returns((ushort)maxPacketSize);
+        Configure(1, other, active);
+        BulkInQueueOptions options = new() { BufferLength = length, AlternateSetting = 1 };
+
+        if (next is null)
+        {
+            Assert.Equal(options with { InterfaceNumber = 3 }, ActiveSetting.Complete(options, _device.Object, 0x84));
+            return;
+        }
+
+        ArgumentException refused = Assert.Throws<ArgumentException>(() => ActiveSetting.Complete(options, _device.Object, 0x84));
+        Assert.Contains($"The next valid length is {next}.", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Complete_DeviceCannotBeAsked_LeavesItToTheQueue()
+    {
+        _device.Setup(static d => d.Configuration).Throws(new UsbException(Error.NoDevice));
+
+        BulkInQueueOptions options = ActiveSetting.Complete(new BulkInQueueOptions(), _device.Object, 0x84);
+
+        Assert.Equal(new BulkInQueueOptions(), options);
+    }
+
     private static bool IsLibUsbInstalled()
     {
         try
