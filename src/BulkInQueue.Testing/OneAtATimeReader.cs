@@ -21,6 +21,8 @@ public sealed class OneAtATimeReader : IDisposable, ITransferCompletion
     /// <param name="backend">The endpoint. Disposed of by this reader.</param>
     /// <param name="bufferLength">Bytes of the buffer: a positive multiple of the endpoint's max packet size.</param>
     /// <param name="timeProvider">The clock for timeouts. Default the system's.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="backend"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="bufferLength"/> is not positive.</exception>
     public OneAtATimeReader(IBulkInBackend backend, int bufferLength, TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(backend);
@@ -38,6 +40,8 @@ public sealed class OneAtATimeReader : IDisposable, ITransferCompletion
     /// <returns>Bytes copied, 0 for a zero-length packet; <see langword="null"/> when the time was over and nothing had arrived.</returns>
     /// <exception cref="IOException">The submit was refused, or the transfer failed.</exception>
     /// <exception cref="InvalidOperationException">A read is running.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed of.</exception>
     public async Task<int?> ReadAsync(Memory<byte> destination, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);

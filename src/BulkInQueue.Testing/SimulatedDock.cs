@@ -26,6 +26,7 @@ public sealed class SimulatedDock : IDisposable
 
     /// <summary>Creates a dock that is attached and idle.</summary>
     /// <param name="options">How; default the defaults.</param>
+    /// <exception cref="ArgumentException">An option is out of its range.</exception>
     public SimulatedDock(SimulatedDockOptions? options = null)
     {
         Options = options ?? new SimulatedDockOptions();
@@ -77,6 +78,8 @@ public sealed class SimulatedDock : IDisposable
     /// <param name="cancellationToken">Withdraws the message if it is not accepted yet.</param>
     /// <returns>True when the dock accepted the message; false when it was still NAKed at the end of the timeout, and withdrawn.</returns>
     /// <exception cref="IOException">The dock is, or was meanwhile, unplugged.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled before the message was accepted.</exception>
+    /// <exception cref="ObjectDisposedException">The dock is disposed of.</exception>
     public async Task<bool> WriteAsync(ReadOnlyMemory<byte> message, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -130,6 +133,7 @@ public sealed class SimulatedDock : IDisposable
 
     /// <summary>The dock sends something unasked: status, heartbeat, trace. It waits its turn in the FIFO.</summary>
     /// <param name="message">The bytes; copied.</param>
+    /// <exception cref="ObjectDisposedException">The dock is disposed of.</exception>
     public void Push(ReadOnlySpan<byte> message)
     {
         lock (_sync)

@@ -64,6 +64,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
 
     /// <summary>Creates an endpoint whose device is attached and silent.</summary>
     /// <param name="options">How; default the defaults.</param>
+    /// <exception cref="ArgumentException">An option is out of its range.</exception>
     public SimulatedEndpoint(SimulatedEndpointOptions? options = null)
     {
         Options = options ?? new SimulatedEndpointOptions();
@@ -258,6 +259,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
 
     /// <summary>Transfers end with a bus error: the oldest posted ones, then those posted next.</summary>
     /// <param name="count">How many, at least 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is not positive.</exception>
     public void Error(int count = 1) => Fail(TransferStatus.Error, count: count);
 
     /// <summary>One transfer overflows: the oldest posted one, or the next to be posted.</summary>
@@ -270,6 +272,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
     /// <param name="count">How many, at least 1.</param>
     /// <param name="nativeStatus">The transport's number. Default the value of <paramref name="status"/>.</param>
     /// <param name="reportedLength">The length that the completion claims, also a wrong one. Default the bytes received.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is not positive.</exception>
     public void Fail(TransferStatus status, ReadOnlySpan<byte> data = default, int count = 1, int? nativeStatus = null, int? reportedLength = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
@@ -316,7 +319,8 @@ public sealed partial class SimulatedEndpoint : IDisposable
     }
 
     /// <summary>Something other than the queue cancels what is posted, in order.</summary>
-    /// <param name="count">At most how many. Default all.</param>
+    /// <param name="count">At most how many, at least 1. Default all.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is not positive.</exception>
     public void CancelUnasked(int count = int.MaxValue)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
@@ -335,6 +339,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
     /// <param name="flavor">What that looks like.</param>
     /// <param name="graceCalls">For <see cref="UnplugFlavor.LinuxBusError"/>: calls that still meet a failing bus and not "no device": a submit is accepted
     /// and fails with ERROR, clear-halt answers an input/output error, a probe proves nothing. Default 2.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="graceCalls"/> is negative.</exception>
     public void Unplug(UnplugFlavor flavor = UnplugFlavor.Linux, int graceCalls = 2)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(graceCalls);
@@ -447,6 +452,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
 
     /// <summary>Reports held completions; later ones are still held.</summary>
     /// <param name="order">Which, as indexes into the order the transfers ended, in the order to report them. Default all, in that order.</param>
+    /// <exception cref="ArgumentException">An index is twice in the order, or belongs to no held completion.</exception>
     public void Release(params int[] order)
     {
         ArgumentNullException.ThrowIfNull(order);
@@ -514,6 +520,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
 
     /// <summary>Every submit completes at once with so many bytes, whatever the buffer holds: measures the library without the device's copy.</summary>
     /// <param name="length">Bytes of each transfer, not negative, cut to its buffer.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="length"/> is negative.</exception>
     public void StartInstant(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
@@ -548,6 +555,8 @@ public sealed partial class SimulatedEndpoint : IDisposable
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>A task that ends when it is so.</returns>
     /// <exception cref="TimeoutException">It did not become so; the message has the tail of the record.</exception>
+    /// <exception cref="ArgumentNullException"><paramref name="condition"/> is null.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async Task WaitUntilAsync(Func<SimulatedEndpoint, bool> condition, TimeSpan? bound = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(condition);
@@ -602,6 +611,7 @@ public sealed partial class SimulatedEndpoint : IDisposable
 
     /// <summary>Throws the misuse that happened, if any.</summary>
     /// <exception cref="SimulationMisuseException">The code under test broke the contract; all accusations in one message.</exception>
+    /// <exception cref="AggregateException">There was none, but a hook or a completion threw on the endpoint's own thread.</exception>
     public void VerifyNoMisuse()
     {
         lock (_sync)

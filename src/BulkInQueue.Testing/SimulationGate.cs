@@ -12,6 +12,7 @@ public sealed class SimulationGate
 
     /// <summary>Creates a closed gate.</summary>
     /// <param name="bound">How long somebody may stand at it, in real time. Default 30 s.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="bound"/> is not positive.</exception>
     public SimulationGate(TimeSpan? bound = null)
     {
         Bound = bound ?? TimeSpan.FromSeconds(30);

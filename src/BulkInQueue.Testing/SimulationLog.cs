@@ -33,6 +33,7 @@ public sealed class SimulationLog
     /// <summary>A snapshot of the newest events, oldest first.</summary>
     /// <param name="count">At most so many, not negative.</param>
     /// <returns>The events.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative.</exception>
     public IReadOnlyList<SimulatedEvent> Tail(int count)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);

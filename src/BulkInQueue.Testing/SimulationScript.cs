@@ -21,6 +21,7 @@ public sealed class SimulationScript<T>
     /// <param name="step">The answer.</param>
     /// <param name="times">For how many calls, at least 1.</param>
     /// <returns>This script, for more steps.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="times"/> is not positive.</exception>
     public SimulationScript<T> Next(T step, int times = 1)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(times);
@@ -30,6 +31,7 @@ public sealed class SimulationScript<T>
     /// <summary>Lets the next calls that have no step yet get the natural answer: <c>Skip(3).Next(x)</c> answers the fourth call with x.</summary>
     /// <param name="times">For how many calls, at least 0.</param>
     /// <returns>This script, for more steps.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="times"/> is negative.</exception>
     public SimulationScript<T> Skip(int times)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(times);

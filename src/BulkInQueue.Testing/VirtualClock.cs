@@ -52,6 +52,7 @@ public sealed class VirtualClock : TimeProvider
 
     /// <summary>Moves the clock and fires the timers that become due on the way, each at its own time.</summary>
     /// <param name="by">How far, not negative.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="by"/> is negative.</exception>
     public void Advance(TimeSpan by)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(by, TimeSpan.Zero);

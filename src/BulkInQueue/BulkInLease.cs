@@ -59,7 +59,7 @@ public readonly struct BulkInLease : IDisposable, IEquatable<BulkInLease>
     /// <summary>Bytes received. 0 is a real zero-length packet (or an empty transfer).</summary>
     public int Length { get; }
 
-    /// <summary>True when the transfer ended in a short or zero-length packet.</summary>
+    /// <summary>True when the transfer ended in a short or zero-length packet, as <see cref="BulkInResult.EndOfMessage"/>.</summary>
     public bool EndOfMessage { get; }
 
     /// <summary>True when the bytes came with an overflow: more was sent than received, and how much is not known.</summary>

@@ -48,7 +48,8 @@ public sealed class BulkInPump : IAsyncDisposable
     }
 
     /// <summary>The packets, in order. For any number of readers; each packet goes to one of them, who disposes of it. <see cref="ChannelReader{T}.Count"/> is the
-    /// number of packets that wait.</summary>
+    /// number of packets that wait. Reading calls throw a <see cref="BulkInException"/> where the stream has a gap and go on behind it; after the last packet they throw
+    /// <see cref="ChannelClosedException"/>, whose inner exception is why the pump ended, if it is no proper end.</summary>
     public ChannelReader<BulkInLease> Reader => _backlog;
 
     /// <summary>Packets that may wait.</summary>

@@ -17,8 +17,8 @@ public sealed record BulkInQueueOptions
     public int Depth { get; init; } = 8;
 
     /// <summary>
-    /// Bytes of each buffer: a positive multiple of the endpoint's max packet size (otherwise a device that fills its last packet overflows the
-    /// transfer). Default 16384: a multiple of every max packet size, and the largest that Linux allocates in one piece on every host controller.
+    /// Bytes of each buffer: a positive multiple of the endpoint's max packet size (otherwise a device that fills its last packet
+    /// <see href="https://libusb.sourceforge.io/api-1.0/libusb_packetoverflow.html">overflows</see> the transfer). Default 16384: a multiple of every max packet size, and the largest that Linux allocates in one piece on every host controller.
     /// </summary>
     public int BufferLength { get; init; } = 16 * 1024;
 

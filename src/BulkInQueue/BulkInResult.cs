@@ -31,8 +31,8 @@ public readonly record struct BulkInResult
     /// <summary>Bytes of the same transfer that did not fit into the destination; the next receive delivers them.</summary>
     public int Remaining { get; }
 
-    /// <summary>True when the transfer ended in a short or zero-length packet and this is its last piece. A message whose length is an exact
-    /// multiple of the buffer length has no such mark unless the device sends a zero-length packet after it.</summary>
+    /// <summary>True when the transfer ended in a short or zero-length packet (USB 2.0 section 5.8.3) and this is its last piece. A message whose length is an exact
+    /// multiple of the max packet size has no such mark unless the device sends a zero-length packet after it.</summary>
     public bool EndOfMessage { get; }
 
     /// <summary>True when the bytes came with an overflow: more was sent than received, and how much is not known.</summary>

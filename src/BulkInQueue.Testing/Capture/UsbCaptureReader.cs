@@ -25,6 +25,7 @@ public sealed class UsbCaptureReader : IDisposable
     /// <param name="stream">The file's bytes; read forwards only, from its current position.</param>
     /// <param name="leaveOpen">True: <see cref="Dispose"/> leaves the stream to its owner. After an exception from here it is left to the owner in any case.</param>
     /// <exception cref="CaptureFormatException">The bytes are no pcap or pcapng file, or its link type is not USB.</exception>
+    /// <exception cref="ArgumentNullException"><paramref name="stream"/> is null.</exception>
     public UsbCaptureReader(Stream stream, bool leaveOpen = false)
     {
         ArgumentNullException.ThrowIfNull(stream);

@@ -13,6 +13,7 @@ public sealed class PinnedBuffer : TransferBuffer
 
     /// <summary>Allocates a pinned buffer.</summary>
     /// <param name="length">Bytes, positive.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="length"/> is not positive.</exception>
     public unsafe PinnedBuffer(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);

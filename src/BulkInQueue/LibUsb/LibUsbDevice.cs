@@ -279,11 +279,13 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
         return transferred;
     }
 
-    /// <summary>Clears an endpoint's halt on device and host. Not for an endpoint with a queue: its queue does that itself, with nothing posted.</summary>
+    /// <summary>Clears an endpoint's halt on device and host (<see href="https://libusb.sourceforge.io/api-1.0/group__libusb__dev.html">libusb_clear_halt</see>). Not for an endpoint
+    /// with a queue: its queue does that itself, with nothing posted.</summary>
     /// <param name="endpoint">The address, with bit 7 for IN.</param>
     /// <param name="cancellationToken">Ends the wait, not the operation.</param>
     /// <returns>A task that is done when the device answered, after up to 5 s.</returns>
     /// <exception cref="BulkInException">The device refused or is gone.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed of.</exception>
     public Task ClearHaltAsync(byte endpoint, CancellationToken cancellationToken = default) =>
         RunBlockingAsync(
@@ -297,9 +299,11 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
             },
             cancellationToken);
 
-    /// <summary>Resets the device. Pause its queues first: the reset ends their transfers. Claims are kept; every interface is in alternate setting 0 afterwards.</summary>
+    /// <summary>Resets the device (<see href="https://libusb.sourceforge.io/api-1.0/group__libusb__dev.html">libusb_reset_device</see>). Pause its queues first: the reset ends their
+    /// transfers. Claims are kept; every interface is in alternate setting 0 afterwards.</summary>
     /// <param name="cancellationToken">Ends the wait, not the operation.</param>
     /// <returns>A task that is done when the device is back.</returns>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="BulkInException"><see cref="BulkInError.DeviceGone"/>: it came back as another device, or not at all; open it again.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed of.</exception>
     public Task ResetAsync(CancellationToken cancellationToken = default) =>
