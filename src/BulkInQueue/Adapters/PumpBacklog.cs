@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 
 namespace BulkIn.Adapters;
@@ -163,7 +164,59 @@ internal sealed class PumpBacklog(int capacity, BulkInPumpFullMode fullMode) : C
         return false;
     }
 
+    /// <inheritdoc/>
+    /// <exception cref="BulkInException">A fault at its position, once.</exception>
+    /// <exception cref="ChannelClosedException">Nothing more will come; as with the framework's channels its inner exception is why, unless it is the proper end.</exception>
+    public override ValueTask<BulkInLease> ReadAsync(CancellationToken cancellationToken = default)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<BulkInLease>(cancellationToken);
+        }
+
+        try
+        {
+            if (TryRead(out BulkInLease packet))
+            {
+                return new ValueTask<BulkInLease>(packet);
+            }
+        }
+        catch (BulkInException fault)
+        {
+            return ValueTask.FromException<BulkInLease>(fault);
+        }
+
+        return WaitAndReadAsync(cancellationToken);
+    }
+
     public override ValueTask<bool> WaitToReadAsync(CancellationToken cancellationToken = default) => _tokens.Reader.WaitToReadAsync(cancellationToken);
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<BulkInLease> WaitAndReadAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            bool more;
+            try
+            {
+                more = await WaitToReadAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception end) when (end is not OperationCanceledException)
+            {
+                throw new ChannelClosedException(end);
+            }
+
+            if (!more)
+            {
+                throw new ChannelClosedException();
+            }
+
+            if (TryRead(out BulkInLease packet))
+            {
+                return packet;
+            }
+        }
+    }
 
     private void EnqueueUnsynchronized(in Item item)
     {

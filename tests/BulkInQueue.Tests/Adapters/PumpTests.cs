@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Xunit;
 
 namespace BulkIn.Adapters;
@@ -233,8 +234,43 @@ public class PumpTests : QueueTest
 
         Assert.Equal([1, 2], seen);
         await pump.Reader.Completion.InTime();
+        Assert.False(await pump.Reader.WaitToReadAsync().InTime());
+        Assert.Null((await Assert.ThrowsAsync<ChannelClosedException>(() => pump.Reader.ReadAsync().InTime())).InnerException);
         await pump.DisposeAsync().InTime();
         Assert.Equal(0, pump.Dropped);
+    }
+
+    [Fact]
+    public async Task ReadAsync_PumpEndedByAFault_IsClosedBecauseOfIt()
+    {
+        BulkInQueue queue = Open(Defaults with { Recovery = BulkInRecovery.Manual });
+        await using BulkInPump pump = queue.StartPump();
+        ValueTask<BulkInLease> waiting = pump.Reader.ReadAsync();
+        Assert.False(waiting.IsCompleted, "Nothing was delivered.");
+
+        Device.Stall();
+
+        ChannelClosedException closed = await Assert.ThrowsAsync<ChannelClosedException>(() => waiting.InTime());
+        Assert.Equal(BulkInError.Stall, Assert.IsType<BulkInException>(closed.InnerException).Error);
+        closed = await Assert.ThrowsAsync<ChannelClosedException>(() => pump.Reader.ReadAsync().InTime());
+        Assert.IsType<BulkInException>(closed.InnerException);
+    }
+
+    [Fact]
+    public async Task ReadAsync_TokenCancelled_EndsTheWaitOnly()
+    {
+        BulkInQueue queue = Open();
+        await using BulkInPump pump = queue.StartPump();
+        using CancellationTokenSource cancel = new();
+        ValueTask<BulkInLease> waiting = pump.Reader.ReadAsync(cancel.Token);
+
+        await cancel.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting.InTime());
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => pump.Reader.ReadAsync(cancel.Token).InTime());
+        Device.Deliver([1]);
+        using BulkInLease packet = await pump.Reader.ReadAsync().InTime();
+        Assert.Equal(1, packet.Span[0]);
     }
 
     [Fact]

@@ -53,6 +53,8 @@ if (list)
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{each.Name,-34} {each.Promise}{rows}{(each.OnlyFull ? " (--full)" : "")}"));
     }
 
+    SayWhatIsMissing();
+
     return 0;
 }
 
@@ -82,10 +84,23 @@ try
         return 0;
     }
 
+    if (names.Count == 0)
+    {
+        SayWhatIsMissing();
+    }
+
     return new CaseRunner(speed, full, results).Run(selected) == 0 ? 0 : 1;
 }
 catch (ArgumentException exception)
 {
     await Console.Error.WriteLineAsync(exception.Message);
     return 2;
+}
+
+static void SayWhatIsMissing()
+{
+    if (!OptionalCases.HasLibUsbDotNet)
+    {
+        Console.WriteLine(OptionalCases.WithoutLibUsbDotNet);
+    }
 }

@@ -1,52 +1,39 @@
 using BulkIn;
-using BulkIn.Testing;
+using BulkIn.Consumer;
 
-// What a driver and its unit test need of the packages: receive, time out, recover, unplug, dispose, and libusb itself.
-using SimulatedEndpoint device = new();
-await using (BulkInQueue queue = device.OpenQueue(new BulkInQueueOptions { Depth = 4, BufferLength = 1024 }))
+// What a driver and its unit test need of the packages: every way to read on the simulated endpoint, faults, dispose, the companions, and libusb itself;
+// with --device BUS-PATH, every way to read on a real one.
+if (args is ["--device", string busPath])
 {
-    byte[] destination = new byte[1024];
-    device.Deliver([1, 2, 3]);
-    BulkInResult data = await queue.RecvAsync(destination, TimeSpan.FromSeconds(10));
-    Require(data is { IsData: true, Length: 3, EndOfMessage: true } && destination is [1, 2, 3, ..], $"data, not {data}");
+    await OnDevice.RunAsync(busPath);
+    return 0;
+}
 
-    BulkInResult nothing = await queue.RecvAsync(destination, TimeSpan.FromMilliseconds(1));
-    Require(nothing.Status == BulkInStatus.TimedOut, $"a timeout, not {nothing}");
-
-    device.Deliver([4]);
-    using (BulkInLease lease = await queue.LeaseAsync())
+(string Name, Func<Task> Use)[] uses =
+[
+    ("RecvAsync, Recv, TryRecv, Discard", Receiving.RunAsync),
+    ("LeaseAsync", Leasing.RunAsync),
+    ("ReadAllAsync", Enumerating.RunAsync),
+    ("AsPipeReader", Piping.RunAsync),
+    ("AsStream", Streaming.RunAsync),
+    ("ReadMessageAsync", Messaging.RunAsync),
+    ("StartPump", Pumping.RunAsync),
+    ("faults, recovery, telemetry", Faults.RunAsync),
+    ("dock, capture replay, a backend of one's own", Companions.RunAsync),
+];
+foreach ((string name, Func<Task> use) in uses)
+{
+    try
     {
-        Require(lease.Span is [4], "the lease's byte");
+        await use().WaitAsync(TimeSpan.FromSeconds(60));
+        Console.WriteLine($"  ok      {name}");
     }
-
-    device.Stall();
-    await ExpectAsync(BulkInError.Stall);
-    device.Deliver([5]);
-    Require((await queue.RecvAsync(destination)).Length == 1, "data after the recovery");
-    device.Unplug();
-    await ExpectAsync(BulkInError.DeviceGone);
-
-    async Task ExpectAsync(BulkInError error)
+    catch (Exception failure)
     {
-        try
-        {
-            BulkInResult result = await queue.RecvAsync(destination, TimeSpan.FromSeconds(10));
-            Require(false, $"{error}, not {result}");
-        }
-        catch (BulkInException fault)
-        {
-            Require(fault.Error == error, $"{error}, not {fault.Error}");
-        }
+        Console.Error.WriteLine($"  FAILED  {name}: {failure}");
+        return 1;
     }
 }
 
-Console.WriteLine($"{LibUsbDevice.List().Count} USB devices, {device.Completions} simulated transfers: the packages work.");
-
-static void Require(bool holds, string what)
-{
-    if (!holds)
-    {
-        Console.Error.WriteLine($"Expected {what}.");
-        Environment.Exit(1);
-    }
-}
+Console.WriteLine($"{LibUsbDevice.List().Count} USB devices through libusb; all {uses.Length} uses of the packages work.");
+return 0;

@@ -15,7 +15,10 @@ internal static class Catalogue
         .. OwnershipCases.All,
         .. TrafficCases.All,
         .. MessageCases.All,
+        .. AdapterCases.All,
+        .. PumpCases.All,
         .. SampleCases.All,
+        .. OptionalCases.All,
     ];
 
     /// <summary>The cases that a command line selects, in the catalogue's order.</summary>
