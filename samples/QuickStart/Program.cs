@@ -26,7 +26,6 @@ catch (Exception failure) when (failure is BulkInException or DllNotFoundExcepti
 
 static async Task ReadAsync(CancellationToken stop)
 {
-    #region README
     await using LibUsbDevice device = LibUsbDevice.Open(0x17e9, 0x6006);
     device.ClaimInterface(0);
     await using BulkInQueue queue = device.OpenBulkInQueue(0x84, depth: 8, bufferLength: 16 * 1024);
@@ -39,7 +38,6 @@ static async Task ReadAsync(CancellationToken stop)
             Handle(buffer.AsSpan(0, result.Length), result.EndOfMessage);
         }
     }
-    #endregion
 }
 
 static void Handle(ReadOnlySpan<byte> data, bool endOfMessage) =>

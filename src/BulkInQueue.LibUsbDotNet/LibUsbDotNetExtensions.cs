@@ -8,9 +8,9 @@ namespace BulkIn;
 /// <remarks>
 /// <para><b>Before</b>: <c>device.Open()</c>, then <c>device.ClaimInterface(n)</c>. Opening starts the event thread of the device's <c>UsbContext</c>, which is the
 /// one that completes the queue's transfers, too.</para>
-/// <para><b>After</b>: dispose of the queue first, then close the device, then dispose of its context. Closed in the wrong order, the queue notices within a second, every
-/// receive throws <see cref="BulkInError.HandleClosed"/>, and the buffers that the kernel may still write to are kept for good. A context that was disposed of
-/// without its devices having been closed cannot be noticed while the queue is idle.</para>
+/// <para><b>After</b>: dispose of the queue first, then close the device, then dispose of its context. Closed in the wrong order (disposing of the context closes its devices, too), the queue
+/// notices within a second, every receive throws <see cref="BulkInError.HandleClosed"/>, and the buffers that the kernel may still write to are kept for good. Events that nobody handles any
+/// more, while the device stays open, cannot be noticed while the queue is idle.</para>
 /// <para><b>One reader for each endpoint</b>: none of LibUsbDotNet's own readers on an endpoint that has a queue.</para>
 /// </remarks>
 public static class LibUsbDotNetExtensions

@@ -5,7 +5,9 @@ namespace BulkIn.Core;
 /// <summary>Where the stream has got to, and what it was made of. Written with the pool's gate held, but for the bytes discarded, which anybody counts.</summary>
 internal sealed class StreamCounters
 {
+    // Of everything but data, which is what remains of the stream: so a transfer of data has nothing counted for the meter.
     private readonly long[] _outcomes = new long[TransferOutcomes.Count];
+    private long _otherThanData;
     private long _discarded;
 
     /// <summary>The number that the next transfer gets.</summary>
@@ -27,12 +29,19 @@ internal sealed class StreamCounters
     /// <returns>Its number.</returns>
     public long Add(TransferStatus status, bool failed, int length, bool inOrder)
     {
-        _outcomes[(int)TransferOutcomes.Of(status, failed, length)]++;
+        if (failed || length == 0)
+        {
+            // The bytes of a failed transfer are no sign of a recovered endpoint: a device that overflows every transfer would be recovered for ever.
+            _outcomes[(int)TransferOutcomes.Of(status, failed, length)]++;
+            _otherThanData++;
+        }
+        else
+        {
+            BytesArrived = true;
+        }
+
         Bytes += length;
         OutOfOrder += inOrder ? 0 : 1;
-
-        // The bytes of a failed transfer are no sign of a recovered endpoint: a device that overflows every transfer would be recovered for ever.
-        BytesArrived |= length > 0 && !failed;
         return Sequence++;
     }
 
@@ -55,5 +64,7 @@ internal sealed class StreamCounters
         {
             totals[i] += _outcomes[i];
         }
+
+        totals[(int)TransferOutcome.Data] += Sequence - _otherThanData;
     }
 }
