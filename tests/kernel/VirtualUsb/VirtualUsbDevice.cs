@@ -27,7 +27,7 @@ public sealed class VirtualUsbDevice : IDisposable
     private readonly Lock _gate = new();
     private readonly Dictionary<uint, Urb> _pending = [];
 
-    // Guards the socket's outgoing side and keeps a header and its data together.
+    // Guards the socket's outgoing side and keeps a header and its data together, against an unplug, too.
     private readonly Lock _sending = new();
     private readonly byte[] _header = new byte[UsbIpHeader.Size];
     private volatile bool _unplugged;
@@ -141,16 +141,21 @@ public sealed class VirtualUsbDevice : IDisposable
     /// <summary>Unplugs the device and waits until the kernel has noticed. Idempotent; not from the function's own methods.</summary>
     public void Dispose()
     {
-        if (!Interlocked.Exchange(ref _unplugged, true))
+        lock (_sending)
         {
-            try
+            // Never between an answer's header and its data: the kernel would hand out the length of the one without the bytes of the other.
+            if (!_unplugged)
             {
-                // Ends our thread's read and tells the kernel; closing alone would leave that read hanging.
-                _socket.Shutdown(SocketShutdown.Both);
-            }
-            catch (SocketException)
-            {
-                // The kernel's end is closed already, which ends the read as well.
+                _unplugged = true;
+                try
+                {
+                    // Ends our thread's read and tells the kernel; closing alone would leave that read hanging.
+                    _socket.Shutdown(SocketShutdown.Both);
+                }
+                catch (SocketException)
+                {
+                    // The kernel's end is closed already, which ends the read as well.
+                }
             }
         }
 
@@ -289,8 +294,11 @@ public sealed class VirtualUsbDevice : IDisposable
         catch (Exception exception)
         {
             Failure = exception;
-            _unplugged = true;
-            _socket.Close();
+            lock (_sending)
+            {
+                _unplugged = true;
+                _socket.Close();
+            }
         }
     }
 #pragma warning restore CA1031
