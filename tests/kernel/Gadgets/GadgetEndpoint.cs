@@ -35,13 +35,21 @@ public sealed class GadgetEndpoint : IDisposable
     /// <param name="bytes">The transfer; none is a zero-length packet.</param>
     /// <returns>Bytes the host took.</returns>
     /// <exception cref="GadgetException">Among others: the endpoint was disabled meanwhile.</exception>
-    public int Write(ReadOnlySpan<byte> bytes) => SystemCalls.Write(File, bytes, $"write to '{Name}'");
+    public int Write(ReadOnlySpan<byte> bytes)
+    {
+        using var quiet = new SignalsBlocked();
+        return SystemCalls.Write(File, bytes, $"write to '{Name}'");
+    }
 
     /// <summary>Waits for one transfer of the host.</summary>
     /// <param name="bytes">Where it goes.</param>
     /// <returns>Its length.</returns>
     /// <exception cref="GadgetException">Among others: the endpoint was disabled meanwhile.</exception>
-    public int Read(Span<byte> bytes) => SystemCalls.Read(File, bytes, $"read from '{Name}'");
+    public int Read(Span<byte> bytes)
+    {
+        using var quiet = new SignalsBlocked();
+        return SystemCalls.Read(File, bytes, $"read from '{Name}'");
+    }
 
     /// <summary>Halts the endpoint: the host sees a stall until it clears the halt.</summary>
     /// <returns>False when the endpoint still has something queued.</returns>
