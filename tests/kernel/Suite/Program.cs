@@ -2,7 +2,8 @@ using System.Globalization;
 using BulkIn.Bench;
 
 // The suite inside the guest. The host's side of it, with the options a user sees, is tests/kernel/run.
-//   KernelBench [--full] [--speed high|super] [CASE…]    runs cases, each in a process of its own
+//   KernelBench [--full] [--speed high|super] [--minutes N] [CASE…]
+//                                                        runs cases, each in a process of its own
 //   KernelBench --list | --expect [CASE…]                what there is; what a run would run
 //   KernelBench --case CASE                              runs one case in this process
 //   KernelBench --picture FILE                           draws the deadlock cases' timelines, from the results
@@ -11,6 +12,7 @@ bool full = false, list = false, expect = false;
 BusSpeed speed = BusSpeed.Super;
 string results = Path.Combine(Guest.Share, "results");
 string? single = null, picture = null;
+TimeSpan? duration = null;
 List<string> names = [];
 for (int index = 0; index < args.Length; index++)
 {
@@ -27,6 +29,9 @@ for (int index = 0; index < args.Length; index++)
             break;
         case "--speed":
             speed = args[++index] == "high" ? BusSpeed.High : BusSpeed.Super;
+            break;
+        case "--minutes":
+            duration = TimeSpan.FromMinutes(double.Parse(args[++index], CultureInfo.InvariantCulture));
             break;
         case "--results":
             results = args[++index];
@@ -70,7 +75,7 @@ try
 {
     if (single is not null)
     {
-        return await SingleCase.RunAsync(Catalogue.All.First(each => each.Name == single), new CaseContext(speed, full, results));
+        return await SingleCase.RunAsync(Catalogue.All.First(each => each.Name == single), new CaseContext(speed, full, duration, results));
     }
 
     IReadOnlyList<BenchCase> selected = Catalogue.Select(names, full);
@@ -89,7 +94,7 @@ try
         SayWhatIsMissing();
     }
 
-    return new CaseRunner(speed, full, results).Run(selected) == 0 ? 0 : 1;
+    return new CaseRunner(speed, full, duration, results).Run(selected) == 0 ? 0 : 1;
 }
 catch (ArgumentException exception)
 {

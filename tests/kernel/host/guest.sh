@@ -17,7 +17,7 @@ qemu_arguments() {
         qemu-system-x86_64 -M q35 -accel "tcg,thread=multi" -cpu max -smp 2 -m 3072 -no-reboot
         -display none -monitor none -nodefaults
         -kernel "$linux"/boot/vmlinuz-* -initrd "$work/initramfs.gz"
-        -append "console=ttyS0 panic=-1 quiet mitigations=off nokaslr ${kernel_arguments:-}"
+        -append "console=ttyS0 panic=-1 quiet mitigations=off nokaslr log_buf_len=4M ${kernel_arguments:-}"
         -virtfs "local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap"
         -virtfs "local,path=$share,mount_tag=bench,security_model=none,multidevs=remap"
         -virtfs "local,path=$dotnet_root,mount_tag=dotnet,security_model=none,readonly=on,multidevs=remap"

@@ -18,6 +18,9 @@ internal sealed record BenchCase(string Name, string Promise, Func<CaseContext, 
     /// <summary>True for a case that only runs with <c>--full</c> or when it is named.</summary>
     public bool OnlyFull { get; init; }
 
+    /// <summary>True for a case that runs as long as <c>--minutes</c> says, which comes on top of <see cref="TimeLimit"/>.</summary>
+    public bool RunsForMinutes { get; init; }
+
     /// <summary>Rows of the fault matrix it covers.</summary>
     public IReadOnlyList<FaultRow> Rows { get; init; } = [];
 

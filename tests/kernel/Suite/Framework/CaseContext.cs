@@ -4,8 +4,11 @@ using System.Diagnostics.CodeAnalysis;
 namespace BulkIn.Bench;
 
 /// <summary>What a running case may ask for, and where it says what it found.</summary>
-internal sealed class CaseContext(BusSpeed speed, bool full, string resultsDirectory)
+internal sealed class CaseContext(BusSpeed speed, bool full, TimeSpan? duration, string resultsDirectory)
 {
+    /// <summary>What a line of progress begins with on its way to the runner.</summary>
+    public const string ProgressMark = "... ";
+
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(5);
 
     /// <summary>The bus speed of this run.</summary>
@@ -13,6 +16,9 @@ internal sealed class CaseContext(BusSpeed speed, bool full, string resultsDirec
 
     /// <summary>True when every case runs at its full size.</summary>
     public bool IsFull => full;
+
+    /// <summary>How long a case that runs for a while runs, or null when nobody said.</summary>
+    public TimeSpan? Duration => duration;
 
     /// <summary>The largest packet of a bulk endpoint at <see cref="Speed"/>.</summary>
     public int PacketSize => Speed == BusSpeed.Super ? 1024 : 512;
@@ -35,6 +41,10 @@ internal sealed class CaseContext(BusSpeed speed, bool full, string resultsDirec
         ArgumentNullException.ThrowIfNull(text);
         Console.WriteLine(text);
     }
+
+    /// <summary>Says how a long case is getting on; it is printed at once, and not kept.</summary>
+    /// <param name="text">One line.</param>
+    public static void Progress(string text) => Figure(ProgressMark + text);
 
     /// <summary>Fails the case unless a condition holds.</summary>
     /// <param name="condition">The condition.</param>

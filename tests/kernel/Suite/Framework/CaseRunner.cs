@@ -8,7 +8,7 @@ namespace BulkIn.Bench;
 /// Runs cases one after the other, each in a process of its own, so that a crash, a hang or a leak is that case's and nobody else's. Prints a line for each
 /// and writes the same to the report.
 /// </summary>
-internal sealed class CaseRunner(BusSpeed speed, bool full, string resultsDirectory)
+internal sealed class CaseRunner(BusSpeed speed, bool full, TimeSpan? duration, string resultsDirectory)
 {
     private readonly string _report = Path.Combine(resultsDirectory, "report.tsv");
 
@@ -80,9 +80,15 @@ internal sealed class CaseRunner(BusSpeed speed, bool full, string resultsDirect
             start.ArgumentList.Add("--full");
         }
 
+        if (duration is { } time)
+        {
+            start.ArgumentList.Add("--minutes");
+            start.ArgumentList.Add(time.TotalMinutes.ToString(CultureInfo.InvariantCulture));
+        }
+
         using Process process = Process.Start(start)!;
         StringBuilder output = new(), error = new();
-        process.OutputDataReceived += (_, line) => Append(output, line.Data);
+        process.OutputDataReceived += (_, line) => Hear(each, output, line.Data);
         process.ErrorDataReceived += (_, line) => Append(error, line.Data);
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
@@ -99,7 +105,20 @@ internal sealed class CaseRunner(BusSpeed speed, bool full, string resultsDirect
         return (process.ExitCode, Text(output), Text(error));
     }
 
-    private TimeSpan Limit(BenchCase each) => full ? each.FullTimeLimit ?? (10 * each.TimeLimit) : each.TimeLimit;
+    private static void Hear(BenchCase each, StringBuilder output, string? line)
+    {
+        if (line is not null && line.StartsWith(CaseContext.ProgressMark, StringComparison.Ordinal))
+        {
+            Console.WriteLine($"  {each.Name} {line}");
+        }
+        else
+        {
+            Append(output, line);
+        }
+    }
+
+    private TimeSpan Limit(BenchCase each) =>
+        (full ? each.FullTimeLimit ?? (10 * each.TimeLimit) : each.TimeLimit) + (each.RunsForMinutes ? duration ?? TimeSpan.Zero : TimeSpan.Zero);
 
     private void Say(BenchCase each, string? failure, string figures, TimeSpan time)
     {

@@ -19,6 +19,7 @@ internal static class Catalogue
         .. PumpCases.All,
         .. SampleCases.All,
         .. OptionalCases.All,
+        .. SoakCases.All,
     ];
 
     /// <summary>The cases that a command line selects, in the catalogue's order.</summary>

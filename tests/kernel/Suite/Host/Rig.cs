@@ -10,6 +10,9 @@ internal sealed class Rig : IAsyncDisposable
     /// <summary>Bytes of a queue's buffer where a case does not care.</summary>
     public const int BufferLength = 16 * 1024;
 
+    /// <summary>The bulk IN endpoint of a device on the virtual controller.</summary>
+    public const byte VirtualIn = 0x84;
+
     private readonly List<IDisposable> _deviceSide = [];
 
     private readonly Observer? _observer;
@@ -111,7 +114,7 @@ internal sealed class Rig : IAsyncDisposable
         VendorId = 0x17e9,
         ProductId = 0x6006,
         Speed = context.Speed == BusSpeed.Super ? UsbSpeed.Super : UsbSpeed.High,
-        Interfaces = [new InterfaceDescription(0, [new EndpointDescription(0x02), new EndpointDescription(0x84)])],
+        Interfaces = [new InterfaceDescription(0, [new EndpointDescription(0x02), new EndpointDescription(VirtualIn)])],
     };
 
     /// <summary>Opens a queue on the IN endpoint.</summary>

@@ -3,19 +3,22 @@ namespace BulkIn.Soak;
 /// <summary>
 /// The consumer: receives in every way there is, pauses, recovers, disposes and opens again, and passes on what it gets to the verifier. It works on any source.
 /// </summary>
-internal sealed class SoakReader(IStreamSource source, MessageVerifier verifier, int seed)
+internal sealed class SoakReader(IStreamSource source, MessageVerifier verifier, SoakHabits habits, int seed)
 {
     // A reader that gets nothing for so long waits for something that will not come.
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(60);
 
     private readonly Random _random = new(seed);
     private readonly byte[] _destination = new byte[64 * 1024];
-    private readonly Queue<BulkInLease> _leases = new();
+    private readonly List<BulkInLease> _leases = [];
     private long _lastArrival = TimeProvider.System.GetTimestamp();
 
     public long Faults { get; private set; }
 
     public long Openings { get; private set; }
+
+    /// <summary>Queues that ended because their device was gone.</summary>
+    public long Unplugs { get; private set; }
 
     /// <summary>Reads until stopped.</summary>
     /// <exception cref="StreamViolationException">The library broke its promise.</exception>
@@ -28,9 +31,10 @@ internal sealed class SoakReader(IStreamSource source, MessageVerifier verifier,
             {
                 queue = await source.OpenAsync(stop);
             }
-            catch (BulkInException)
+            catch (BulkInException refused)
             {
-                // Unplugged between two submits of the opening.
+                // Unplugged while it was being opened.
+                RequireNoSilence($"The device does not open: {refused.Message}");
                 continue;
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -44,14 +48,15 @@ internal sealed class SoakReader(IStreamSource source, MessageVerifier verifier,
             {
                 await ReadAsync(queue, stop);
             }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                // Time is up. What the queue still holds is freed all the same.
+            }
             finally
             {
                 Task disposed = queue.DisposeAsync().AsTask();
-                while (_leases.TryDequeue(out BulkInLease lease))
-                {
-                    lease.Dispose();
-                }
-
+                _leases.ForEach(static lease => lease.Dispose());
+                _leases.Clear();
                 await disposed.WaitAsync(Silence, CancellationToken.None);
             }
 
@@ -68,21 +73,27 @@ internal sealed class SoakReader(IStreamSource source, MessageVerifier verifier,
         {
             try
             {
-                switch (_random.Next(100_000))
+                if (_random.Next(habits.Reopen) == 0)
                 {
-                    case 0:
-                        return;
-                    case < 10:
-                        await queue.PauseAsync(stop);
-                        await queue.ResumeAsync(stop);
-                        break;
-                    default:
-                        await ReceiveAsync(queue, stop);
-                        break;
+                    return;
                 }
+
+                if (_random.Next(habits.Pause) == 0)
+                {
+                    await queue.PauseAsync(stop);
+                    if (await source.ChangeWhilePausedAsync(stop))
+                    {
+                        verifier.Changed(queue.Statistics.Transfers);
+                    }
+
+                    await queue.ResumeAsync(stop);
+                }
+
+                await ReceiveAsync(queue, stop);
             }
             catch (BulkInException fault) when (fault.IsTerminal)
             {
+                Unplugs++;
                 return;
             }
             catch (BulkInException fault)
@@ -98,15 +109,16 @@ internal sealed class SoakReader(IStreamSource source, MessageVerifier verifier,
             {
                 // The pause met a fault, and the resume had nothing to resume. The next receive says which.
             }
-            catch (OperationCanceledException) when (stop.IsCancellationRequested)
-            {
-                return;
-            }
 
-            if (TimeProvider.System.GetElapsedTime(_lastArrival) > Silence)
-            {
-                throw new StreamViolationException($"Nothing was received for {Silence.TotalSeconds} s. The queue is {queue.State}, {queue.Statistics}.");
-            }
+            RequireNoSilence($"The queue is {queue.State}, {queue.Statistics}.");
+        }
+    }
+
+    private void RequireNoSilence(string explanation)
+    {
+        if (TimeProvider.System.GetElapsedTime(_lastArrival) > Silence)
+        {
+            throw new StreamViolationException($"Nothing was received for {Silence.TotalSeconds} s. {explanation}");
         }
     }
 
@@ -191,23 +203,20 @@ internal sealed class SoakReader(IStreamSource source, MessageVerifier verifier,
 
     private async ValueTask LeaseAsync(BulkInQueue queue, CancellationToken stop)
     {
-        if (_leases.Count > 2)
-        {
-            _leases.Dequeue().Dispose();
-        }
-
         BulkInLease lease = await queue.LeaseAsync(TimeSpan.FromMilliseconds(1), stop);
         if (lease.IsData)
         {
             _lastArrival = TimeProvider.System.GetTimestamp();
             verifier.Receive(lease.Sequence, lease.Span, lease.IsUntrusted);
-            _leases.Enqueue(lease);
+            _leases.Add(lease);
         }
 
-        // The newest first now and then, so that they do not come back in the order they were taken.
-        if (_leases.Count > 0 && _random.Next(2) == 0)
+        // Returned in any order, and never as many kept as there are slots: a reader that holds every buffer waits for itself.
+        while (_leases.Count > Math.Min(2, queue.Depth - 1) || (_leases.Count > 0 && _random.Next(4) == 0))
         {
-            _leases.Dequeue().Dispose();
+            int at = _random.Next(_leases.Count);
+            _leases[at].Dispose();
+            _leases.RemoveAt(at);
         }
     }
 }

@@ -7,24 +7,25 @@ namespace BulkIn.Soak;
 internal sealed class SimulatedSource : IStreamSource
 {
     private const int MaxPacketSize = 512;
-    private const int LongestMessage = 6 * 1024;
 
-    // Faults come once in so many messages.
+    // Once in so many messages: a fault; a change between flooding, where every transfer completes at once, and waiting for posted transfers, where the reader waits.
     private const int FaultDistance = 400;
+    private const int PaceDistance = 3000;
 
     private readonly Lock _gate = new();
     private readonly Random _random;
     private readonly Random _openRandom;
-    private readonly byte[] _message = new byte[LongestMessage];
+    private readonly MessageMaker _messages;
     private readonly Task _sender;
     private readonly CancellationTokenSource _end = new();
     private SimulatedEndpoint? _device;
     private bool _isUnplugged;
-    private long _number;
+    private bool _isSlow;
 
     public SimulatedSource(int seed)
     {
         _random = new Random(seed);
+        _messages = new MessageMaker(_random, MaxPacketSize);
         _openRandom = new Random(seed + 1);
         _sender = Task.Factory.StartNew(Send, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
@@ -76,6 +77,8 @@ internal sealed class SimulatedSource : IStreamSource
         return default;
     }
 
+    public ValueTask<bool> ChangeWhilePausedAsync(CancellationToken cancellationToken) => new(false);
+
     public async ValueTask DisposeAsync()
     {
         await _end.CancelAsync();
@@ -92,7 +95,7 @@ internal sealed class SimulatedSource : IStreamSource
             bool sent;
             lock (_gate)
             {
-                sent = _device is { } device && !_isUnplugged && device.WaitingMessages < 64;
+                sent = _device is { } device && !_isUnplugged && (_isSlow ? device is { Posted: > 0, WaitingMessages: 0 } : device.WaitingMessages < 64);
                 if (sent)
                 {
                     Act(_device!);
@@ -113,6 +116,11 @@ internal sealed class SimulatedSource : IStreamSource
 
     private void Act(SimulatedEndpoint device)
     {
+        if (_random.Next(PaceDistance) == 0)
+        {
+            _isSlow = !_isSlow;
+        }
+
         if (_random.Next(FaultDistance) == 0)
         {
             Fault(device);
@@ -123,15 +131,7 @@ internal sealed class SimulatedSource : IStreamSource
         }
     }
 
-    private void Deliver(SimulatedEndpoint device)
-    {
-        int length = _random.Next(10) == 0
-            ? NumberedMessage.HeaderLength + _random.Next(LongestMessage - NumberedMessage.HeaderLength)
-            : NumberedMessage.HeaderLength + _random.Next(MaxPacketSize);
-        Span<byte> message = _message.AsSpan(0, length);
-        NumberedMessage.Write(message, _number++);
-        device.Deliver(message, zeroLengthPacket: true);
-    }
+    private void Deliver(SimulatedEndpoint device) => device.Deliver(_messages.Next().Span, zeroLengthPacket: true);
 
     private void Fault(SimulatedEndpoint device)
     {
@@ -146,7 +146,7 @@ internal sealed class SimulatedSource : IStreamSource
             case 6 or 7 or 8 when device.Posted > 0:
                 // With something posted nothing waits in the device: this number is lost on the bus, where the transfer fails.
                 device.Error();
-                _number++;
+                _messages.Lose();
                 break;
             case 9 or 10:
                 device.Overflow([0x7F, 0x7E, 0x7D]);
@@ -181,7 +181,7 @@ internal sealed class SimulatedSource : IStreamSource
                 device.ReleaseReversed();
                 device.StopHolding();
                 break;
-            case 23 when _random.Next(20) == 0:
+            case 23 when _random.Next(4) == 0:
                 _isUnplugged = true;
                 device.Unplug(device.Options.Capabilities switch
                 {

@@ -8,4 +8,8 @@ internal interface IStreamSource : IAsyncDisposable
 
     /// <summary>Makes the device usable again after an interruption: claims, wakes, authorizes.</summary>
     ValueTask RestoreAsync(CancellationToken cancellationToken);
+
+    /// <summary>Does to the device what a driver does while its queue is paused.</summary>
+    /// <returns>True when the device may have lost what it was about to send, of which the queue cannot know.</returns>
+    ValueTask<bool> ChangeWhilePausedAsync(CancellationToken cancellationToken);
 }

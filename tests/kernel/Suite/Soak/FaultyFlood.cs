@@ -1,0 +1,253 @@
+using BulkIn.Soak;
+using BulkIn.VirtualUsb;
+
+namespace BulkIn.Bench;
+
+/// <summary>
+/// A device that answers IN URBs with a stream of numbered messages, as fast as it can or a little slower, in order or not, and fails now and then in every way a controller can
+/// report. The bytes go to URBs in the order of submission, whatever the order of completion, as on a real bus; data may cross a cancel.
+/// </summary>
+internal sealed class FaultyFlood : UsbFunction, IDisposable
+{
+    // One in so many URBs fails.
+    private const int FaultDistance = 250;
+
+    private readonly MessageMaker _messages;
+    private readonly Random _random;
+    private readonly AutoResetEvent _submitted = new(initialState: false);
+
+    // Guards what follows, the messages and the random numbers: the device's thread and the serving thread answer URBs.
+    private readonly Lock _gate = new();
+    private readonly List<Urb> _posted = [];
+    private ReadOnlyMemory<byte> _rest;
+    private bool _owesZeroLengthPacket;
+
+    private VirtualUsbDevice? _device;
+    private Thread? _serving;
+    private volatile bool _unplugged;
+    private bool _disposed;
+
+    /// <summary>Makes the function of a device that is not plugged in yet.</summary>
+    /// <param name="messages">Survives the device: numbers go on where they were.</param>
+    /// <param name="random">Nobody else's while this device is plugged in.</param>
+    public FaultyFlood(MessageMaker messages, Random random)
+    {
+        _messages = messages;
+        _random = random;
+    }
+
+    /// <summary>Starts to answer.</summary>
+    public void Start(VirtualUsbDevice device)
+    {
+        _device = device;
+        _serving = new Thread(Serve) { IsBackground = true, Name = "flood" };
+        _serving.Start();
+    }
+
+    public override void Submitted(Urb urb)
+    {
+        if (!urb.IsIn)
+        {
+            urb.Complete();
+            return;
+        }
+
+        lock (_gate)
+        {
+            _posted.Add(urb);
+        }
+
+        _submitted.Set();
+    }
+
+    public override void Unlinking(Urb urb)
+    {
+        Answer? crossing = null;
+        int late;
+        lock (_gate)
+        {
+            late = _random.Next(8) == 0 ? _random.Next(5) : 0;
+            if (_random.Next(4) == 0)
+            {
+                crossing = TakeOldest();
+            }
+        }
+
+        // A slow controller: this is the device's own thread, so everything waits.
+        Thread.Sleep(late);
+        crossing?.Give();
+        bool isMine;
+        lock (_gate)
+        {
+            isMine = _posted.Remove(urb);
+        }
+
+        // Otherwise it has data already, from the line above or from the serving thread, and is answered with that.
+        if (isMine)
+        {
+            urb.ConfirmUnlink();
+        }
+    }
+
+    public override bool Control(Urb urb)
+    {
+        if (!urb.Setup.IsClearHalt)
+        {
+            return false;
+        }
+
+        int way;
+        lock (_gate)
+        {
+            way = _random.Next(8);
+        }
+
+        Thread.Sleep(way == 1 ? 20 : 0);
+        return way == 0 && urb.Complete(UrbStatus.Stall);
+    }
+
+    public override void Unplugged()
+    {
+        _unplugged = true;
+        _submitted.Set();
+    }
+
+    public void Dispose()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            Unplugged();
+            _serving?.Join();
+            _submitted.Dispose();
+        }
+    }
+
+    private void Serve()
+    {
+        List<Answer> batch = [];
+        while (!_unplugged)
+        {
+            _submitted.WaitOne();
+            while (TakeBatch(batch, out bool halts, out int pause))
+            {
+                if (halts)
+                {
+                    _device!.Halt(Rig.VirtualIn);
+                }
+
+                batch.ForEach(static answer => answer.Give());
+                batch.Clear();
+
+                // Now and then the host is the faster one, and every slot gets posted.
+                Thread.Sleep(pause);
+            }
+        }
+    }
+
+    private bool TakeBatch(List<Answer> batch, out bool halts, out int pause)
+    {
+        lock (_gate)
+        {
+            halts = false;
+            pause = _random.Next(64) == 0 ? _random.Next(4) : 0;
+            if (_unplugged || _posted.Count == 0)
+            {
+                return false;
+            }
+
+            if (_random.Next(8 * FaultDistance) == 0)
+            {
+                // The halt answers what is posted.
+                halts = true;
+                _posted.Clear();
+                return true;
+            }
+
+            for (int count = _random.Next(8) == 0 ? _random.Next(8) : 0; count >= 0 && TakeOldest() is { } answer; count--)
+            {
+                batch.Insert(_random.Next(batch.Count + 1), answer);
+            }
+
+            return true;
+        }
+    }
+
+    // Under _gate. What is taken is given, by the one who took it.
+    private Answer? TakeOldest()
+    {
+        if (_posted.Count == 0)
+        {
+            return null;
+        }
+
+        Urb urb = _posted[0];
+        _posted.RemoveAt(0);
+        return _random.Next(FaultDistance) == 0 ? Fail(urb) : new Answer(urb, NextBytes(urb.Length).ToArray(), UrbStatus.Success);
+    }
+
+    private Answer Fail(Urb urb)
+    {
+        int status = _random.Next(7) switch
+        {
+            0 or 1 => UrbStatus.Stall,
+            2 => UrbStatus.Protocol,
+            3 => UrbStatus.BadCrc,
+            4 => UrbStatus.NoAnswer,
+            5 => UrbStatus.Overflow,
+            _ => UrbStatus.Shutdown,
+        };
+        byte[] bytes = [];
+        switch (_random.Next(3))
+        {
+            case 0:
+                // The controller noticed before the device sent: nothing is lost.
+                break;
+            case 1:
+                bytes = NextBytes(urb.Length).ToArray();
+                bytes = bytes[.._random.Next(bytes.Length + 1)];
+                LoseRest();
+                break;
+            default:
+                LoseRest();
+                break;
+        }
+
+        return new Answer(urb, bytes, status);
+    }
+
+    private ReadOnlySpan<byte> NextBytes(int length)
+    {
+        if (_owesZeroLengthPacket)
+        {
+            _owesZeroLengthPacket = false;
+            return [];
+        }
+
+        if (_rest.IsEmpty)
+        {
+            _rest = _messages.Next();
+        }
+
+        ReadOnlyMemory<byte> taken = _rest[..Math.Min(length, _rest.Length)];
+        _rest = _rest[taken.Length..];
+        _owesZeroLengthPacket = _rest.IsEmpty && taken.Length == length;
+        return taken.Span;
+    }
+
+    private void LoseRest()
+    {
+        if (_rest.IsEmpty && !_owesZeroLengthPacket)
+        {
+            _messages.Lose();
+        }
+
+        _rest = default;
+        _owesZeroLengthPacket = false;
+    }
+
+    private sealed record Answer(Urb Urb, byte[] Bytes, int Status)
+    {
+        public void Give() => Urb.Complete(Bytes, Status);
+    }
+}
