@@ -70,7 +70,7 @@ internal static class EndpointCheck
         }
 
         string hint = endpoint is >= 0x01 and <= 0x0F ? $" 0x{endpoint:X2} is an OUT endpoint; the IN endpoint of that number is 0x{endpoint | 0x80:X2}." : "";
-        throw new ArgumentOutOfRangeException(nameof(endpoint), $"0x{endpoint:X2}", $"An IN endpoint's endpoint is 0x81 to 0x8F.{hint}");
+        throw new ArgumentOutOfRangeException(nameof(endpoint), $"0x{endpoint:X2}", $"An IN endpoint's address is 0x81 to 0x8F.{hint}");
     }
 
     private static bool Has(LibUsbInterfaceInfo setting, byte address) => setting.Endpoints.Any(endpoint => endpoint.Address == address);

@@ -31,6 +31,9 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
     private readonly LibUsbPlatform _platform;
     private readonly LibUsbRemedy _remedy;
 
+    // The handle itself only tells once the last queue, transfer or lease let it go.
+    private volatile bool _disposed;
+
     private LibUsbDevice(ILibUsb libusb, LibUsbDeviceHandle handle, LibUsbDeviceInfo info, LibUsbPlatform platform)
     {
         _libusb = libusb;
@@ -98,7 +101,7 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
     public void ClaimInterface(int number, bool detachKernelDriver = true)
     {
         CheckInterface(number);
-        using var access = new OwnDeviceAccess(_handle);
+        using var access = Access();
         _ = access.TryEnter(out nint handle);
         if (_handle.Claimed.ContainsKey(number))
         {
@@ -137,7 +140,7 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
         CheckInterface(interfaceNumber);
         ArgumentOutOfRangeException.ThrowIfNegative(alternateSetting);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(alternateSetting, HighestInterface);
-        using var access = new OwnDeviceAccess(_handle);
+        using var access = Access();
         _ = access.TryEnter(out nint handle);
         if (!_handle.Claimed.ContainsKey(interfaceNumber))
         {
@@ -162,7 +165,7 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
     public void ReleaseInterface(int number)
     {
         CheckInterface(number);
-        using var access = new OwnDeviceAccess(_handle);
+        using var access = Access();
         _ = access.TryEnter(out nint handle);
         if (!_handle.Claimed.ContainsKey(number))
         {
@@ -324,6 +327,7 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
     /// user. Idempotent.</summary>
     public void Dispose()
     {
+        _disposed = true;
         _handle.Dispose();
         if (_handle.Loop.IsStopping)
         {
@@ -335,6 +339,7 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
     /// <returns>A task that is done when the device is closed, or at once when something still uses it.</returns>
     public async ValueTask DisposeAsync()
     {
+        _disposed = true;
         await Task.Run(_handle.Dispose).ConfigureAwait(false);
         if (_handle.Loop.IsStopping)
         {
@@ -389,7 +394,11 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
         return new LibUsbDevice(libusb, handle, info, platform);
     }
 
-    internal LibUsbBackend OpenBackend(byte endpoint, BulkInQueueOptions options) => LibUsbBackend.ForDevice(_handle, Info, endpoint, options, _platform);
+    internal LibUsbBackend OpenBackend(byte endpoint, BulkInQueueOptions options)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return LibUsbBackend.ForDevice(_handle, Info, endpoint, options, _platform);
+    }
 
     private static (nint Opened, LibUsbDeviceInfo Info) OpenChosen(
         ILibUsb libusb,
@@ -494,7 +503,7 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
 
     private async Task<int> TransferAsync(byte endpoint, EndpointTransferType type, ReadOnlyMemory<byte> data, uint timeoutMilliseconds, string what, CancellationToken cancellationToken)
     {
-        using var access = new OwnDeviceAccess(_handle);
+        using var access = Access();
         cancellationToken.ThrowIfCancellationRequested();
 
         LibUsbRequestOutcome outcome;
@@ -558,10 +567,18 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
         };
     }
 
+    /// <summary>Keeps the handle open for a call.</summary>
+    /// <exception cref="ObjectDisposedException">The device is disposed of.</exception>
+    private OwnDeviceAccess Access()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new OwnDeviceAccess(_handle);
+    }
+
     private Task RunBlockingAsync(Action<nint> call, CancellationToken cancellationToken)
     {
         // Held until the call is done, however long the caller waits.
-        var access = new OwnDeviceAccess(_handle);
+        var access = Access();
         Task running = Task.Factory.StartNew(
             () =>
             {
@@ -574,6 +591,9 @@ public sealed class LibUsbDevice : IAsyncDisposable, IDisposable
             CancellationToken.None,
             TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach,
             TaskScheduler.Default);
+
+        // A caller whose token ended its wait never looks at it: that must not become an unobserved exception.
+        _ = running.ContinueWith(static ended => ended.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
         return running.WaitAsync(cancellationToken);
     }
 

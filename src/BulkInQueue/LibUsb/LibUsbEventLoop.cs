@@ -138,7 +138,7 @@ internal sealed class LibUsbEventLoop
             if (code != lastError)
             {
                 lastError = code;
-                LibUsbLog.EventHandlingFailed(_logger, _libusb.ErrorName(code), code);
+                Report(code);
             }
 
             // Not a wait for something to become ready: it keeps a lasting error from turning into a spin, and a stop request cuts it.
@@ -157,4 +157,10 @@ internal sealed class LibUsbEventLoop
 
         _ended.TrySetResult();
     }
+
+    /// <summary>Elsewhere, because a user's logger may block, and every completion of the device waits for this thread.</summary>
+    private void Report(int code) => ThreadPool.UnsafeQueueUserWorkItem(
+        static failed => LibUsbLog.EventHandlingFailed(failed.Logger, failed.Name, failed.Code),
+        (Logger: _logger, Name: _libusb.ErrorName(code), Code: code),
+        preferLocal: false);
 }

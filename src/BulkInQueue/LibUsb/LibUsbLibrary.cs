@@ -12,6 +12,9 @@ internal static class LibUsbLibrary
     /// <summary>The environment variable that names another libusb.</summary>
     public const string PathVariable = "BULKINQUEUE_LIBUSB";
 
+    // The youngest export that every platform needs: 1.0.21.
+    private const string NewestNeeded = "libusb_interrupt_event_handler";
+
     private static readonly Lock Gate = new();
     private static NativeLibUsb? s_loaded;
     private static nint s_module;
@@ -31,7 +34,7 @@ internal static class LibUsbLibrary
             if (s_loaded is null)
             {
                 Assembly assembly = typeof(LibUsbLibrary).Assembly;
-                s_module = LoadModule(Environment.GetEnvironmentVariable(PathVariable), LibUsbPlatforms.Current, (string name, out nint module) => NativeLibrary.TryLoad(name, assembly, DllImportSearchPath.SafeDirectories, out module));
+                s_module = LoadModule(Environment.GetEnvironmentVariable(PathVariable), LibUsbPlatforms.Current, TryLoad);
 
                 // Once per assembly: a second call would throw, and is not reached because s_loaded is set below.
                 NativeLibrary.SetDllImportResolver(assembly, static (name, _, _) => string.Equals(name, ImportName, StringComparison.Ordinal) ? s_module : 0);
@@ -44,6 +47,11 @@ internal static class LibUsbLibrary
 
     internal delegate bool TryLoadModule(string name, out nint module);
 
+    /// <summary>Loads a library and looks whether it is a libusb that will do: one that is not would fail at some later call, by the name of a function.</summary>
+    internal static bool TryLoad(string name, out nint module) =>
+        NativeLibrary.TryLoad(name, typeof(LibUsbLibrary).Assembly, DllImportSearchPath.SafeDirectories, out module)
+        && NativeLibrary.TryGetExport(module, NewestNeeded, out _);
+
     /// <summary>Tries the override alone, or else the platform's names in order.</summary>
     internal static nint LoadModule(string? overridePath, LibUsbPlatform platform, TryLoadModule tryLoad)
     {
@@ -51,7 +59,7 @@ internal static class LibUsbLibrary
         {
             return tryLoad(overridePath, out nint chosen)
                 ? chosen
-                : throw new DllNotFoundException($"The environment variable {PathVariable} names '{overridePath}', which could not be loaded. Correct it to the path of a libusb-1.0 library of this process's architecture ({RuntimeInformation.ProcessArchitecture}), or unset it.");
+                : throw new DllNotFoundException($"The environment variable {PathVariable} names '{overridePath}', which could not be loaded as a libusb. Correct it to the path of a libusb-1.0 library, version 1.0.21 or newer, of this process's architecture ({RuntimeInformation.ProcessArchitecture}), or unset it.");
         }
 
         // Base names first: the loader then answers with the copy that is already in the process (LibUsbDotNet's, for one), and a handle is only valid
@@ -77,6 +85,6 @@ internal static class LibUsbLibrary
             LibUsbPlatform.MacOS => "Install it with 'brew install libusb'",
             _ => "Install it: 'apt install libusb-1.0-0' on Debian and Ubuntu, 'dnf install libusb1' on Fedora, 'pacman -S libusb' on Arch, 'apk add libusb' on Alpine",
         };
-        throw new DllNotFoundException($"libusb 1.0 is not installed (looked for {string.Join(", ", candidates)}, {RuntimeInformation.ProcessArchitecture}). {install}, or set the environment variable {PathVariable} to its path.");
+        throw new DllNotFoundException($"libusb 1.0.21 or newer is not installed (looked for {string.Join(", ", candidates)}, {RuntimeInformation.ProcessArchitecture}). {install}, or set the environment variable {PathVariable} to its path.");
     }
 }

@@ -30,6 +30,8 @@ internal sealed record LibUsbRemedy(LibUsbPlatform Platform, ushort? VendorId = 
         BulkInError.HandleClosed => "Dispose of the queue before the device that owns the handle.",
         BulkInError.DeviceGone => "Dispose of the queue and the device, and open both again when the device is back.",
         BulkInError.NotFound => result.Status == BackendStatus.NotFound ? "Claim the interface first, and check the alternate setting." : null,
+        BulkInError.TransferError => $"If it repeats, check cable, hub and power. {Debug}",
+        BulkInError.Overflow => "If it repeats, the device violates its max packet size.",
         BulkInError.Unknown => Debug,
         _ => null,
     };

@@ -274,6 +274,12 @@ public sealed class LibUsbBackendTests : IDisposable
     [InlineData("Linux", BulkInError.SubmitFailed, BackendStatus.Io, 16, "kernel driver")]
     [InlineData("Linux", BulkInError.SubmitFailed, BackendStatus.Io, 113, "suspended")]
     [InlineData("Linux", BulkInError.OutOfMemory, BackendStatus.NoMemory, 0, "fewer or smaller buffers")]
+    [InlineData("Linux", BulkInError.TransferError, BackendStatus.Success, 0, "cable, hub and power")]
+    [InlineData("Linux", BulkInError.TransferError, BackendStatus.Success, 0, "LIBUSB_DEBUG=3")]
+    [InlineData("Linux", BulkInError.Overflow, BackendStatus.Success, 0, "max packet size")]
+    [InlineData("Linux", BulkInError.HandleClosed, BackendStatus.HandleClosed, 0, "before the device")]
+    [InlineData("Linux", BulkInError.DeviceGone, BackendStatus.NoDevice, 0, "open both again")]
+    [InlineData("Linux", BulkInError.Unknown, BackendStatus.Other, 0, "LIBUSB_DEBUG=3")]
     public void GetRemedy_ByPlatformAndCode_SaysWhatToDo(string platform, BulkInError error, BackendStatus status, int errno, string expected)
     {
         using var handle = new ForeignHandle(_fake);

@@ -301,6 +301,100 @@ public sealed class LibUsbDeviceTests : IDisposable
     }
 
     [Fact]
+    public async Task Members_DisposedWithAQueueOpen_ThrowAndTheQueueGoesOn()
+    {
+        LibUsbDevice device = Open();
+        device.ClaimInterface(0);
+        var options = new BulkInQueueOptions { Depth = 2, Memory = BulkInMemory.Pinned };
+        BulkInQueue queue = BulkInQueue.Open(device.OpenBackend(0x84, options), options);
+        await device.DisposeAsync();
+
+        Assert.Throws<ObjectDisposedException>(() => device.ClaimInterface(0));
+        Assert.Throws<ObjectDisposedException>(() => device.ClaimInterface(1));
+        Assert.Throws<ObjectDisposedException>(() => device.SetAlternateSetting(0, 0));
+        Assert.Throws<ObjectDisposedException>(() => device.ReleaseInterface(0));
+        Assert.Throws<ObjectDisposedException>(() => device.OpenBulkInQueue(0x84, options));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => device.WriteAsync(0x02, new byte[4], Second));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => device.ControlAsync(default, new byte[2], Second));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => device.ClearHaltAsync(0x02));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => device.ResetAsync());
+        _fake.Complete(_fake.WaitForPosted(2)[0], 0, [7]);
+        Assert.Equal(1, (await queue.RecvAsync(new byte[4], Bound)).Length);
+
+        // The unplug is proved by a request of the queue's own, which needs the handle that the device gave up.
+        _fake.OnSubmit = _ => LibUsbCode.NoDevice;
+        foreach (nint transfer in _fake.WaitForPosted(2))
+        {
+            _fake.Complete(transfer, (int)TransferStatus.NoDevice);
+        }
+
+        Assert.Equal(BulkInError.DeviceGone, (await Assert.ThrowsAsync<BulkInException>(() => queue.RecvAsync(new byte[4], Bound).AsTask())).Error);
+        await queue.DisposeAsync().AsTask().WaitAsync(Bound);
+        await device.Loop.Completion.WaitAsync(Bound);
+        Assert.Equal((0, 0, 0), (_fake.OpenHandles, _fake.Contexts, _fake.Live));
+    }
+
+    [Fact]
+    public async Task ClearHaltAsync_FailsAfterItsWaitWasCancelled_IsNoUnobservedException()
+    {
+        List<Exception> unobserved = [];
+        void Collect(object? sender, UnobservedTaskExceptionEventArgs e)
+        {
+            lock (unobserved)
+            {
+                unobserved.AddRange(e.Exception.InnerExceptions.Where(static x => x is BulkInException { NativeCode: LibUsbCode.Pipe, Endpoint: 0x02 }));
+            }
+        }
+
+        using LibUsbDevice device = Open();
+        TaskScheduler.UnobservedTaskException += Collect;
+        try
+        {
+            // Nobody can tell when the abandoned call has ended, but of ten the first nine have by then.
+            for (int i = 0; i < 10; i++)
+            {
+                await AbandonAsync();
+            }
+
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        finally
+        {
+            TaskScheduler.UnobservedTaskException -= Collect;
+        }
+
+        Assert.Empty(unobserved);
+
+        async Task AbandonAsync()
+        {
+            int calls = _fake.Calls.Count(static call => call == "clear_halt");
+            using var door = new ManualResetEventSlim();
+            _fake.Fail = call =>
+            {
+                if (call != "clear_halt")
+                {
+                    return 0;
+                }
+
+                Assert.True(door.Wait(Bound), "The test did not open the door.");
+                return LibUsbCode.Pipe;
+            };
+            using var cancel = new CancellationTokenSource();
+            Task clear = device.ClearHaltAsync(0x02, cancel.Token);
+            _fake.WaitForCall("clear_halt", calls + 1);
+            await cancel.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => clear.WaitAsync(Bound));
+            Task awaited = device.ClearHaltAsync(0x02);
+            _fake.WaitForCall("clear_halt", calls + 2);
+            door.Set();
+            await Assert.ThrowsAsync<BulkInException>(() => awaited.WaitAsync(Bound));
+        }
+    }
+
+    [Fact]
     public async Task ControlAsync_In_FillsTheData()
     {
         using LibUsbDevice device = Open();

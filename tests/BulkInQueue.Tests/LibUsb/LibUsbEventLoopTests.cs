@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
+using BulkIn.Adapters;
 using BulkIn.LibUsb;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Logging.Testing;
 using Xunit;
@@ -74,9 +76,29 @@ public sealed partial class LibUsbEventLoopTests
         fake.InterruptEventHandler(loop.Context);
         await loop.Completion.WaitAsync(Bound);
         loop.Join();
+        await Eventually.HoldsAsync(() => log.Collector.Count > 0, "the failure was logged");
         Assert.Single(log.Collector.GetSnapshot());
         Assert.Equal(0, fake.Contexts);
         Assert.Empty(fake.Accusations);
+    }
+
+    [Fact]
+    public async Task Run_LoggerBlocks_EventsAreHandledAllTheSame()
+    {
+        using var fake = new FakeLibUsb();
+        fake.NextEventCodes.Enqueue(LibUsbCode.Io);
+        fake.NextEventCodes.Enqueue(LibUsbCode.Io);
+        using var door = new ManualResetEventSlim();
+        var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var loop = new LibUsbEventLoop(fake, new BlockingLogger(reached, door));
+        loop.Start("b");
+        await reached.Task.WaitAsync(Bound);
+
+        fake.WaitForEventCodes(2);
+
+        door.Set();
+        loop.Stop();
+        await loop.Completion.WaitAsync(Bound);
     }
 
     [Fact]
@@ -107,6 +129,20 @@ public sealed partial class LibUsbEventLoopTests
 
         Assert.Equal(LibUsbCode.Other, thrown.NativeCode);
         Assert.Equal(0, fake.Contexts);
+    }
+
+    private sealed class BlockingLogger(TaskCompletionSource reached, ManualResetEventSlim door) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            _ = reached.TrySetResult();
+            _ = door.Wait(TimeSpan.FromSeconds(60));
+        }
     }
 
     private static async Task CycleAsync(ILibUsb libusb, int count)

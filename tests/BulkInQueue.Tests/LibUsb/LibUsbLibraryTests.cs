@@ -61,6 +61,19 @@ public sealed class LibUsbLibraryTests
         }
     }
 
+    [Fact]
+    public void TryLoad_LibraryThatIsNoLibUsb_IsRefused()
+    {
+        // A library that every process has, and which is not libusb.
+        string other = OperatingSystem.IsWindows() ? "kernel32.dll" : OperatingSystem.IsMacOS() ? "libSystem.dylib" : "libc.so.6";
+        Assert.True(NativeLibrary.TryLoad(other, out _), $"{other} should load.");
+
+        DllNotFoundException thrown = Assert.Throws<DllNotFoundException>(() => LibUsbLibrary.LoadModule(other, LibUsbPlatforms.Current, LibUsbLibrary.TryLoad));
+
+        Assert.Contains(other, thrown.Message, StringComparison.Ordinal);
+        Assert.Contains("1.0.21", thrown.Message, StringComparison.Ordinal);
+    }
+
     [SkippableFact]
     public void NativeLibUsb_EveryImport_IsInTheInstalledLibrary()
     {
