@@ -84,9 +84,7 @@ public sealed class BulkInPump : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync().ConfigureAwait(false);
-        long before = _backlog.DroppedBytes;
-        _backlog.Clear();
-        _view.CountDiscarded(_backlog.DroppedBytes - before);
+        _view.CountDiscarded(_backlog.Clear());
     }
 
     [SuppressMessage("Design", "CA1031", Justification = "Whatever ends the thread is the channel's to tell.")]

@@ -109,14 +109,17 @@ internal sealed class PumpBacklog(int capacity, BulkInPumpFullMode fullMode) : C
     public void Complete(Exception? failure) => _ = _tokens.Writer.TryComplete(failure);
 
     /// <summary>After <see cref="Complete"/>: drops what nobody read, faults too.</summary>
-    public void Clear()
+    /// <returns>The bytes dropped by this call.</returns>
+    public long Clear()
     {
+        long dropped = 0;
         lock (_gate)
         {
             foreach (Item item in _items)
             {
                 if (item.Fault is null)
                 {
+                    dropped += item.Packet.Length;
                     DropUnsynchronized(item.Packet);
                 }
             }
@@ -129,6 +132,8 @@ internal sealed class PumpBacklog(int capacity, BulkInPumpFullMode fullMode) : C
         {
             // A token without an item.
         }
+
+        return dropped;
     }
 
     /// <exception cref="BulkInException">A fault at its position, once.</exception>

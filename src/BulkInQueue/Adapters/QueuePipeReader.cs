@@ -26,8 +26,8 @@ internal sealed class QueuePipeReader(ConsumerView view, int retained, int buffe
     /// <summary>Where the parser is.</summary>
     /// <remarks>
     /// <code>
-    /// Idle, Tentative --ReadAsync, TryRead--> Waiting --a result--> Reading --AdvanceTo--> Idle
-    ///                                         Waiting --a canceled result--> Tentative --AdvanceTo--> Idle
+    /// Idle, Tentative --ReadAsync, TryRead--> Waiting --a result--> Reading --AdvanceTo--> Advancing --> Idle
+    ///                                         Waiting --a canceled result--> Tentative --AdvanceTo--> Advancing --> Idle
     ///                                         Waiting --an exception, nothing to read--> Idle
     /// </code>
     /// </remarks>
@@ -44,6 +44,9 @@ internal sealed class QueuePipeReader(ConsumerView view, int retained, int buffe
 
         /// <summary>As Reading, but advancing may be left out, because the result was a canceled one.</summary>
         Tentative,
+
+        /// <summary>The parser is giving bytes back and owns the buffer.</summary>
+        Advancing,
     }
 
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
@@ -108,14 +111,29 @@ internal sealed class QueuePipeReader(ConsumerView view, int retained, int buffe
 
     public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
     {
-        ThrowIfCompleted();
-        if (_phase is not (Phase.Reading or Phase.Tentative))
+        Phase next;
+        lock (_gate)
         {
-            throw new InvalidOperationException("There is no read to advance: ReadAsync or TryRead comes first.");
+            ThrowIfCompleted();
+            if (_phase is not (Phase.Reading or Phase.Tentative))
+            {
+                throw new InvalidOperationException("There is no read to advance: ReadAsync or TryRead comes first.");
+            }
+
+            next = _phase;
+            _phase = Phase.Advancing;
         }
 
-        _buffer.Advance(consumed, examined);
-        End(Phase.Idle);
+        try
+        {
+            _buffer.Advance(consumed, examined);
+            next = Phase.Idle;
+        }
+        finally
+        {
+            // Completed meanwhile: the advance came first.
+            _ = Leave(next);
+        }
     }
 
     public override void CancelPendingRead()
@@ -126,7 +144,7 @@ internal sealed class QueuePipeReader(ConsumerView view, int retained, int buffe
 
     public override void Complete(Exception? exception = null)
     {
-        bool waiting;
+        bool owned;
         lock (_gate)
         {
             if (_completed)
@@ -135,11 +153,11 @@ internal sealed class QueuePipeReader(ConsumerView view, int retained, int buffe
             }
 
             _completed = true;
-            waiting = _phase == Phase.Waiting;
+            owned = _phase is Phase.Waiting or Phase.Advancing;
         }
 
-        // A read in progress owns the buffer: it is woken and clears up as it leaves.
-        if (waiting)
+        // A read or an advance in progress owns the buffer: it is woken and clears up as it leaves.
+        if (owned)
         {
             Interrupt();
         }
@@ -242,7 +260,7 @@ internal sealed class QueuePipeReader(ConsumerView view, int retained, int buffe
     {
         lock (_gate)
         {
-            if (_phase is Phase.Waiting or Phase.Reading)
+            if (_phase is Phase.Waiting or Phase.Reading or Phase.Advancing)
             {
                 throw new InvalidOperationException(_phase == Phase.Waiting
                     ? "A read is in progress: await it before the next."
@@ -255,6 +273,16 @@ internal sealed class QueuePipeReader(ConsumerView view, int retained, int buffe
 
     private void End(Phase next)
     {
+        if (Leave(next))
+        {
+            ThrowIfCompleted();
+        }
+    }
+
+    /// <summary>Gives the buffer up, and clears up after <see cref="Complete"/>.</summary>
+    /// <returns>True when the reader was completed.</returns>
+    private bool Leave(Phase next)
+    {
         bool completed;
         lock (_gate)
         {
@@ -265,8 +293,9 @@ internal sealed class QueuePipeReader(ConsumerView view, int retained, int buffe
         if (completed)
         {
             Close();
-            ThrowIfCompleted();
         }
+
+        return completed;
     }
 
     private void Close()

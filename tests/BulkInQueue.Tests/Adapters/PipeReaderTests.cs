@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using BulkIn.Backends;
 using Xunit;
 
 namespace BulkIn.Adapters;
@@ -508,6 +509,38 @@ public class PipeReaderTests : QueueTest, IAsyncLifetime
 
         await pipe.CompleteAsync();
         Assert.Equal(0, queue.Statistics.Leases);
+    }
+
+    [Fact]
+    public async Task Complete_WhileTheParserAdvances_ComesAfterTheAdvance()
+    {
+        BulkInQueue queue = Open(Defaults with { SpareBuffers = 3 });
+        PipeReader pipe = Pipe(queue);
+        Device.Submits.Next(new BackendResult(BackendStatus.NoMemory), times: 2);
+        Device.Deliver([1]);
+        Device.Deliver([2]);
+        ReadResult read = await pipe.ReadAsync().InTime();
+        pipe.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+        read = await pipe.ReadAsync().InTime();
+        Assert.Equal((2L, 2), (read.Buffer.Length, queue.Statistics.Leases));
+
+        // Inside the advance: the first buffer that goes back is posted at once, because a slot waited for memory.
+        bool completed = false;
+        Device.Hooks.Submitting = _ =>
+        {
+            if (!completed)
+            {
+                completed = true;
+                pipe.Complete();
+            }
+        };
+        pipe.AdvanceTo(read.Buffer.End);
+        Device.Hooks.Submitting = null;
+
+        Assert.True(completed, "The window was not reached.");
+        Assert.Equal((0, 0L), (queue.Statistics.Leases, queue.Statistics.BytesDiscarded));
+        Device.Deliver([3]);
+        Assert.Equal([3], await ReceiveAsync(queue));
     }
 
     /// <summary>A reader that the end of the test completes: until then it holds leases, which would count as leaks.</summary>
