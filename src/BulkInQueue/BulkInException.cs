@@ -43,7 +43,8 @@ public sealed class BulkInException : IOException
     public long BytePosition { get; init; }
 
     /// <summary>True when the queue recovers by itself: the next receive waits for new data. False: it throws this fault again until
-    /// <see cref="BulkInQueue.RecoverAsync"/> succeeds, or for good when <see cref="IsTerminal"/>.</summary>
+    /// <see cref="BulkInQueue.RecoverAsync"/> succeeds, or for good when <see cref="IsTerminal"/>. A fault that was met while the queue was being paused or stopped is
+    /// thrown once all the same; there <see cref="BulkInQueue.ResumeAsync"/> recovers.</summary>
     public bool RecoversByItself { get; init; }
 
     /// <summary>True when the queue will never receive again and can only be disposed of.</summary>

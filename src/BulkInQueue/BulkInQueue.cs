@@ -38,17 +38,17 @@ public sealed partial class BulkInQueue : IAsyncDisposable
 {
     private static readonly TimeSpan WatchPeriod = TimeSpan.FromMilliseconds(500);
 
-    private readonly IBulkInBackend _backend;
+    private readonly GuardedBackend _backend;
     private readonly SlotPool _pool;
     private readonly Receiver _receiver;
     private readonly QueueControl _control;
     private readonly GuardedLogger _logger;
     private readonly string _name;
     private readonly int _spareBuffers;
-    private readonly ITimer? _watchdog;
+    private ITimer? _watchdog;
     private Task? _disposed;
 
-    private BulkInQueue(IBulkInBackend backend, BulkInQueueOptions options)
+    private BulkInQueue(GuardedBackend backend, BulkInQueueOptions options, GuardedLogger logger)
     {
         _backend = backend;
         Endpoint = backend.Endpoint.Address;
@@ -57,7 +57,7 @@ public sealed partial class BulkInQueue : IAsyncDisposable
         _spareBuffers = options.SpareBuffers;
         _name = string.Create(CultureInfo.InvariantCulture, $"BulkInQueue 0x{Endpoint:X2}{(backend.Endpoint.DeviceName.Length > 0 ? " of " : "")}{backend.Endpoint.DeviceName}");
 
-        _logger = new GuardedLogger(options.Logger);
+        _logger = logger;
         ReaderSignal signal = new();
 
         // The pool is built before the control that it wakes; nothing is posted, and so nothing fails, in between.
@@ -65,10 +65,6 @@ public sealed partial class BulkInQueue : IAsyncDisposable
         _control = new QueueControl(_pool, backend, options, _logger, _name);
         _receiver = new Receiver(_pool, signal, backend, options.TimeProvider, _name);
         Capabilities = backend.Capabilities;
-        if (Capabilities.HasFlag(BulkInCapabilities.OwnerMayClose))
-        {
-            _watchdog = options.TimeProvider.CreateTimer(static state => ((QueueControl)state!).Watch(), _control, WatchPeriod, WatchPeriod);
-        }
     }
 
     /// <summary>The endpoint's address, 0x81 to 0x8F.</summary>
@@ -110,11 +106,14 @@ public sealed partial class BulkInQueue : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(backend);
         options ??= new BulkInQueueOptions();
-        BulkInQueue queue;
+        GuardedLogger logger;
+        GuardedBackend guarded;
         try
         {
             options.Validate();
-            EndpointRules.Check(backend.Endpoint, options);
+            logger = new GuardedLogger(options.Logger);
+            guarded = new GuardedBackend(backend, logger);
+            EndpointRules.Check(guarded.Endpoint, options);
         }
         catch
         {
@@ -122,7 +121,7 @@ public sealed partial class BulkInQueue : IAsyncDisposable
             throw;
         }
 
-        queue = new BulkInQueue(backend, options);
+        BulkInQueue queue = new(guarded, options, logger);
         queue.Start(options);
         return queue;
     }
@@ -330,6 +329,32 @@ public sealed partial class BulkInQueue : IAsyncDisposable
 
     private void Start(BulkInQueueOptions options)
     {
+        try
+        {
+            if (Capabilities.HasFlag(BulkInCapabilities.OwnerMayClose))
+            {
+                _watchdog = options.TimeProvider.CreateTimer(static state => ((BulkInQueue)state!).Watch(), this, WatchPeriod, WatchPeriod);
+            }
+
+            Post();
+        }
+        catch
+        {
+            // Blocking is right here: nobody has the queue yet, and what was posted must be back before the caller may free or close anything.
+#pragma warning disable VSTHRD002 // The teardown needs no particular thread, and its waits are bounded.
+            DisposeAsync().AsTask().GetAwaiter().GetResult();
+#pragma warning restore VSTHRD002
+            throw;
+        }
+
+        QueueMeter.Add(this);
+        _logger.Opened(_name, Depth, BufferLength, _spareBuffers);
+        _control.Start();
+    }
+
+    /// <exception cref="BulkInException">A transfer was refused.</exception>
+    private void Post()
+    {
         Fault? refused;
         lock (_pool.Gate)
         {
@@ -338,46 +363,49 @@ public sealed partial class BulkInQueue : IAsyncDisposable
 
         if (refused is not null)
         {
-            BulkInException failure = FaultMessage.OfCall(
+            throw FaultMessage.OfCall(
                 _backend,
                 string.Create(CultureInfo.InvariantCulture, $"cannot post {Depth} transfers of {BufferLength} bytes"),
                 refused);
-
-            // Blocking is right here: nobody has the queue yet, and what was posted must be back before the caller may free or close anything.
-#pragma warning disable VSTHRD002 // The teardown needs no particular thread, and its waits are bounded.
-            DisposeAsync().AsTask().GetAwaiter().GetResult();
-#pragma warning restore VSTHRD002
-            throw failure;
         }
-
-        QueueMeter.Add(this);
-        _logger.Opened(_name, Depth, BufferLength, options.SpareBuffers);
-        _control.Start();
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "DisposeAsync never throws; a backend that does is logged.")]
+    [SuppressMessage("Design", "CA1031", Justification = "DisposeAsync never throws; user code that does is logged.")]
     private async Task EndAsync(TaskCompletionSource ended)
     {
+        // New calls are refused, and the waiting one is woken, before this returns to the caller of DisposeAsync.
+        _pool.Close();
+        Task watchdogEnded = Task.CompletedTask;
         try
         {
-            // New calls are refused, and the waiting one is woken, before this returns to the caller of DisposeAsync.
-            _pool.Close();
             _receiver.Close();
-            if (_watchdog is not null)
-            {
-                await _watchdog.DisposeAsync().ConfigureAwait(false);
-            }
-
-            await _control.DisposeAsync().ConfigureAwait(false);
+            watchdogEnded = _watchdog?.DisposeAsync().AsTask() ?? watchdogEnded;
         }
         catch (Exception failure)
         {
-            _logger.ControlFailed(failure, _name);
+            _logger.DisposalFailed(failure, nameof(TimeProvider));
+        }
+
+        try
+        {
+            await _control.DisposeAsync(watchdogEnded).ConfigureAwait(false);
+        }
+        catch (Exception failure)
+        {
+            _logger.DisposalFailed(failure, _name);
         }
         finally
         {
             QueueMeter.Remove(this);
             ended.SetResult();
+        }
+    }
+
+    private void Watch()
+    {
+        if (_backend.IsClosed)
+        {
+            _control.HandleClosed();
         }
     }
 }

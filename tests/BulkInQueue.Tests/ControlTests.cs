@@ -205,6 +205,57 @@ public class ControlTests : QueueTest
     }
 
     [Fact]
+    public async Task Members_DisposedAndTokenCancelled_SayDisposed()
+    {
+        BulkInQueue queue = Open();
+        CancellationToken cancelled = new(canceled: true);
+        await queue.DisposeAsync().InTime();
+
+        foreach (Func<Task> member in (Func<Task>[])
+        [
+            () => queue.RecvAsync(Destination, cancelled).InTime(),
+            () => queue.LeaseAsync(cancelled).InTime(),
+            () => queue.RecoverAsync(cancelled).InTime(),
+            () => queue.PauseAsync(cancelled).InTime(),
+            () => queue.ResumeAsync(cancelled).InTime(),
+            () => queue.StopAsync(cancelled).InTime(),
+        ])
+        {
+            await Assert.ThrowsAsync<ObjectDisposedException>(member);
+        }
+    }
+
+    [Fact]
+    [FaultRow(88)]
+    public async Task PauseAsync_FaultAfterEveryRecovery_GetsItsTurn()
+    {
+        BulkInQueue queue = Open(Defaults with { Depth = 2, RecoveryAttempts = 1000, RecoveryBackoff = TimeSpan.Zero });
+
+        // The device halts as soon as both slots are posted, before the queue can look at anything else.
+        Device.Hooks.Submitted = _ =>
+        {
+            if (Device.Posted == 2)
+            {
+                Device.StallOnce();
+            }
+        };
+        int recoveries = 0;
+        TaskCompletionSource<Task> asked = new();
+        Device.Hooks.ClearingHalt = () =>
+        {
+            if (++recoveries == 3)
+            {
+                asked.SetResult(queue.PauseAsync());
+            }
+        };
+        Device.StallOnce();
+
+        await (await asked.Task.InTime()).InTime();
+
+        Assert.Equal((BulkInState.Paused, 3L), (queue.State, queue.Statistics.Recoveries));
+    }
+
+    [Fact]
     public async Task SubmitFault_AfterGoodData_DataFirstThenTheFault()
     {
         BulkInQueue queue = Open();

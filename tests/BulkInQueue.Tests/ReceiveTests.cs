@@ -373,4 +373,29 @@ public class ReceiveTests : QueueTest
         Assert.True(after.StarvationTime > TimeSpan.Zero, "The slot was not posted between its completion and the receive.");
         Assert.Equal((1L, 1L), (after.Transfers, after.Bytes));
     }
+
+    [Theory]
+    [InlineData(BulkInState.Paused)]
+    [InlineData(BulkInState.Stopped)]
+    [InlineData(BulkInState.Disposed)]
+    public async Task Statistics_StarvedUntilTheQueueIsHalted_KeepTheStarvation(BulkInState state)
+    {
+        BulkInQueue queue = Open(Defaults with { Depth = 1, SpareBuffers = 0 });
+        Device.Deliver([1]);
+        using BulkInLease lease = await queue.LeaseAsync().InTime();
+        BulkInStatistics before = queue.Statistics;
+        Assert.Equal((0, 1L), (before.Posted, before.Starvations));
+
+        await (state switch
+        {
+            BulkInState.Paused => queue.PauseAsync(),
+            BulkInState.Stopped => queue.StopAsync(),
+            _ => queue.DisposeAsync().AsTask(),
+        }).InTime();
+
+        BulkInStatistics after = queue.Statistics;
+        Assert.Equal(1L, after.Starvations);
+        Assert.True(after.StarvationTime >= before.StarvationTime, $"A counter only grows: {before.StarvationTime}, then {after.StarvationTime}.");
+        Assert.Equal(after.StarvationTime, queue.Statistics.StarvationTime);
+    }
 }

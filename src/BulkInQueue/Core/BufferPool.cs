@@ -10,7 +10,7 @@ namespace BulkIn.Core;
 /// <remarks>The free list is guarded by the pool's gate; the count is not, because buffers are freed outside of it.</remarks>
 internal sealed class BufferPool
 {
-    private readonly IBulkInBackend _backend;
+    private readonly GuardedBackend _backend;
     private readonly Stack<QueueBuffer> _free;
 
     // One for the transfers.
@@ -19,7 +19,7 @@ internal sealed class BufferPool
     /// <summary>An empty pool.</summary>
     /// <param name="backend">Disposed of when nothing stands on it any more.</param>
     /// <param name="capacity">How many buffers there will be.</param>
-    public BufferPool(IBulkInBackend backend, int capacity)
+    public BufferPool(GuardedBackend backend, int capacity)
     {
         _backend = backend;
         _free = new Stack<QueueBuffer>(capacity);
@@ -58,7 +58,7 @@ internal sealed class BufferPool
     /// <summary>Frees a buffer's memory: nobody uses it, and nobody will. Gate not held.</summary>
     public void Free(QueueBuffer buffer)
     {
-        buffer.Storage.Dispose();
+        _backend.Dispose(buffer.Storage);
         Release();
     }
 

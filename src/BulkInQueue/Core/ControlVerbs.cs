@@ -1,27 +1,23 @@
-using BulkIn.Backends;
-
 namespace BulkIn.Core;
 
 /// <summary>What each verb does in each state: the table of the states, but for dispose and for faults, which come by themselves.</summary>
 /// <remarks>Only the control's loop calls it, one thing at a time, so the state changes under it by a close only.</remarks>
-internal sealed class ControlVerbs(SlotPool pool, IBulkInBackend backend, Recovery recovery, string name)
+internal sealed class ControlVerbs(SlotPool pool, GuardedBackend backend, Recovery recovery, string name)
 {
     /// <summary>Does what a caller asked.</summary>
     /// <param name="verb">What.</param>
     /// <param name="preempt">Cut short by something more urgent: a stop, a closed handle, dispose.</param>
-    /// <param name="disposal">Cut short by dispose.</param>
     /// <exception cref="BulkInException">The device is gone, or the transport refused.</exception>
     /// <exception cref="InvalidOperationException">The verb makes no sense in this state.</exception>
-    public Task ServeAsync(ControlVerb verb, CancellationToken preempt, CancellationToken disposal) => verb switch
+    public Task ServeAsync(ControlVerb verb, CancellationToken preempt) => verb switch
     {
-        // The preemption that a stop asks for must not cut its own drain short; only dispose does, and drains on.
-        ControlVerb.Stop => StopAsync(disposal),
+        ControlVerb.Stop => StopAsync(preempt),
         ControlVerb.Pause => PauseAsync(preempt),
         ControlVerb.Resume => ResumeAsync(preempt),
         _ => RecoverAsync(preempt),
     };
 
-    private async Task StopAsync(CancellationToken disposal)
+    private async Task StopAsync(CancellationToken preempt)
     {
         lock (pool.Gate)
         {
@@ -39,7 +35,7 @@ internal sealed class ControlVerbs(SlotPool pool, IBulkInBackend backend, Recove
             }
         }
 
-        _ = await QuiesceAsync(disposal).ConfigureAwait(false);
+        _ = await QuiesceAsync(preempt).ConfigureAwait(false);
         Enter(BulkInState.Stopped);
     }
 
@@ -135,6 +131,7 @@ internal sealed class ControlVerbs(SlotPool pool, IBulkInBackend backend, Recove
             pool.EnterUnsynchronized(state);
             if (recovery.Fault is { Published: false } unpublished)
             {
+                unpublished.MetOnTheWayTo = state;
                 pool.Publish(unpublished, sticky: false);
             }
 

@@ -43,6 +43,9 @@ internal sealed class Fault
 
     public bool RecoversByItself { get; set; }
 
+    /// <summary>Paused or Stopped when it was met on the way there: then it is thrown once and waits for no recovery. Running otherwise.</summary>
+    public BulkInState MetOnTheWayTo { get; set; }
+
     /// <summary>Classified: receives may throw it. Until then they wait at its position.</summary>
     public bool Published { get; set; }
 

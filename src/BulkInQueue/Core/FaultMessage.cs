@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
 using BulkIn.Backends;
@@ -8,7 +7,7 @@ namespace BulkIn.Core;
 /// <summary>Turns a fault into the exception a user sees: what happened, where, and what to do.</summary>
 internal static class FaultMessage
 {
-    public static BulkInException ToException(this Fault fault, IBulkInBackend backend)
+    public static BulkInException ToException(this Fault fault, GuardedBackend backend)
     {
         BulkInEndpoint endpoint = backend.Endpoint;
         int code = fault.Result.IsSuccess ? fault.NativeStatus : fault.Result.NativeCode;
@@ -18,7 +17,7 @@ internal static class FaultMessage
             Code(fault, code),
             string.Create(CultureInfo.InvariantCulture, $"after {fault.Sequence} transfers and {fault.BytePosition} bytes"),
             Next(fault),
-            Remedy(fault, backend));
+            backend.GetRemedy(fault.Error, fault.Result));
         return new BulkInException(fault.Error, message)
         {
             NativeCode = code,
@@ -31,7 +30,7 @@ internal static class FaultMessage
     }
 
     /// <summary>A failed call, outside of the stream: at open, on recover or resume.</summary>
-    public static BulkInException OfCall(IBulkInBackend backend, string action, Fault fault)
+    public static BulkInException OfCall(GuardedBackend backend, string action, Fault fault)
     {
         string message = Compose(
             backend.Endpoint,
@@ -39,7 +38,7 @@ internal static class FaultMessage
             Code(fault, fault.Result.NativeCode),
             where: null,
             next: null,
-            Remedy(fault, backend));
+            backend.GetRemedy(fault.Error, fault.Result));
         return new BulkInException(fault.Error, message)
         {
             NativeCode = fault.Result.NativeCode,
@@ -48,19 +47,6 @@ internal static class FaultMessage
             Sequence = fault.Sequence,
             BytePosition = fault.BytePosition,
         };
-    }
-
-    [SuppressMessage("Design", "CA1031", Justification = "A fault is thrown once: a backend that throws while it is put into words must not take its place.")]
-    private static string? Remedy(Fault fault, IBulkInBackend backend)
-    {
-        try
-        {
-            return backend.GetRemedy(fault.Error, fault.Result);
-        }
-        catch (Exception)
-        {
-            return null;
-        }
     }
 
     private static string Compose(BulkInEndpoint endpoint, string what, string? code, string? where, string? next, string? remedy)
@@ -124,8 +110,10 @@ internal static class FaultMessage
         { Class: FaultClass.Terminal } => "The queue can only be disposed of.",
         { RecoversByItself: true } => "The queue recovers by itself; go on receiving.",
         { AttemptsMade: > 0 } => string.Create(CultureInfo.InvariantCulture, $"The queue gave up after {fault.AttemptsMade} attempts; call RecoverAsync to try again."),
-        { Error: BulkInError.Interrupted } => "Restore what was taken (claim, alternate setting), then call RecoverAsync.",
         { Error: BulkInError.CompletionMissing } => "Dispose of the queue.",
+        { MetOnTheWayTo: BulkInState.Paused } => "It was met while the queue was being paused and is thrown once; ResumeAsync recovers from it.",
+        { MetOnTheWayTo: BulkInState.Stopped } => "It was met while the queue was being stopped and is thrown once.",
+        { Error: BulkInError.Interrupted } => "Restore what was taken (claim, alternate setting), then call RecoverAsync.",
         _ => "Call RecoverAsync to go on.",
     };
 }

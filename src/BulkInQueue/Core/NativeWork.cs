@@ -15,6 +15,9 @@ internal sealed class NativeWork
     {
         Task<T> work = call.AsTask();
         _pending = _pending.IsCompleted ? work : Task.WhenAll(_pending, work);
+
+        // What it throws when nobody waits any more is nobody's, and must not become an unobserved exception.
+        _ = work.ContinueWith(static ended => ended.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
         return work.WaitAsync(preempt);
     }
 }

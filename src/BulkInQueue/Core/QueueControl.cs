@@ -18,35 +18,33 @@ namespace BulkIn.Core;
 internal sealed class QueueControl : IThreadPoolWorkItem
 {
     private readonly SlotPool _pool;
-    private readonly IBulkInBackend _backend;
+    private readonly GuardedBackend _backend;
     private readonly BulkInQueueOptions _options;
-    private readonly BulkInCapabilities _capabilities;
     private readonly NativeWork _nativeWork = new();
     private readonly TransportDrain _drain;
     private readonly Recovery _recovery;
     private readonly ControlVerbs _verbs;
-    private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly string _name;
 
+    // In the order they came, the one in service included.
     private readonly List<ControlRequest> _requests = [];
     private readonly TaskCompletionSource _loopEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly CancellationTokenSource _disposal = new();
     private CancellationTokenSource _preempt = new();
+    private ControlRequest? _served;
+    private bool _servedFault;
     private int _kicked;
     private bool _started;
     private bool _active;
 
-    public QueueControl(SlotPool pool, IBulkInBackend backend, BulkInQueueOptions options, ILogger logger, string name)
+    public QueueControl(SlotPool pool, GuardedBackend backend, BulkInQueueOptions options, ILogger logger, string name)
     {
         _pool = pool;
         _backend = backend;
         _options = options;
-        _capabilities = backend.Capabilities;
-        _time = options.TimeProvider;
         _logger = logger;
         _name = name;
-        _drain = new TransportDrain(pool, _capabilities.HasFlag(BulkInCapabilities.CancelAbortsEndpoint), _time);
+        _drain = new TransportDrain(pool, backend.Capabilities.HasFlag(BulkInCapabilities.CancelAbortsEndpoint));
         _recovery = new Recovery(pool, backend, options, _drain, _nativeWork, logger, name);
         _verbs = new ControlVerbs(pool, backend, _recovery, name);
     }
@@ -99,76 +97,106 @@ internal sealed class QueueControl : IThreadPoolWorkItem
         _ = RunAsync();
     }
 
-    /// <summary>Looks whether the owner of a foreign handle closed it: then nothing that waits for the transport is worth waiting for.</summary>
-    public void Watch()
+    /// <summary>The owner of a foreign handle closed it: nothing that waits for the transport is worth waiting for.</summary>
+    public void HandleClosed()
     {
-        if (!IsClosedByOwner())
-        {
-            return;
-        }
-
-        _pool.LatchHandleClosed();
-        CancellationTokenSource preempted;
         lock (_pool.Gate)
         {
-            preempted = _preempt;
+            if (!_pool.LatchHandleClosed())
+            {
+                return;
+            }
+
+            PreemptUnsynchronized();
         }
 
-        _ = preempted.CancelAsync();
         Kick();
     }
 
     /// <summary>Asks for a verb and waits for its end; the token ends the wait only.</summary>
     public Task RequestAsync(ControlVerb verb, CancellationToken cancellationToken)
     {
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return Task.FromCanceled(cancellationToken);
-        }
-
         ControlRequest request = new(verb);
-        CancellationTokenSource? preempted = null;
         lock (_pool.Gate)
         {
             ObjectDisposedException.ThrowIf(_pool.IsClosed, typeof(BulkInQueue));
-            _requests.Add(request);
-            if (verb == ControlVerb.Stop)
+            if (cancellationToken.IsCancellationRequested)
             {
-                preempted = _preempt;
+                return Task.FromCanceled(cancellationToken);
+            }
+
+            _requests.Add(request);
+
+            // A stop does not wait for a recovery or a pause; for another stop it does.
+            if (verb == ControlVerb.Stop && _served?.Verb != ControlVerb.Stop)
+            {
+                PreemptUnsynchronized();
             }
         }
 
-        _ = preempted?.CancelAsync();
         Kick();
         return request.Done.WaitAsync(cancellationToken);
     }
 
     /// <summary>Ends the loop, cancels and frees. Called once, after the pool's close: from there on no turn begins and nothing is posted.</summary>
-    public async Task DisposeAsync()
+    /// <param name="watchdogEnded">Done when nobody looks at the handle on a timer any more.</param>
+    [SuppressMessage("Design", "CA1031", Justification = "Only the user's clock can throw there, and what it bounds must end all the same.")]
+    public async Task DisposeAsync(Task watchdogEnded)
     {
-        long start = _time.GetTimestamp();
-        CancellationTokenSource preempted;
+        Ending ending;
+        try
+        {
+            ending = await EndAsync(watchdogEnded, _options.TimeProvider).ConfigureAwait(false);
+        }
+        catch (Exception failure)
+        {
+            _logger.DisposalFailed(failure, nameof(TimeProvider));
+            ending = await EndAsync(watchdogEnded, TimeProvider.System).ConfigureAwait(false);
+        }
+
+        int leaked = _pool.FreeOrAbandon(abandon: !ending.IsIdle);
+        if (leaked == 0 && ending.IsIdle)
+        {
+            return;
+        }
+
+        string reason = ending.IsHandleClosed ? "its owner closed the handle first"
+            : ending.IsLoopEnded ? "the event thread that pumps this handle has stopped, or the host controller hangs"
+            : "the control of the queue is blocked, in the logger or in the backend";
+        if (ending.IsLoopEnded)
+        {
+            _logger.TransfersLeaked(_name, leaked, _options.BufferLength, reason);
+        }
+        else
+        {
+            // The logger may be what blocks the control: it must not block the teardown, too.
+            _ = Task.Run(() => _logger.TransfersLeaked(_name, leaked, _options.BufferLength, reason));
+        }
+    }
+
+    /// <summary>Ends the loop and brings every transfer back, within the bound. May be called again when the clock threw.</summary>
+    private async Task<Ending> EndAsync(Task watchdogEnded, TimeProvider time)
+    {
         lock (_pool.Gate)
         {
-            preempted = _preempt;
             if (!_active)
             {
                 _ = _loopEnded.TrySetResult();
             }
+
+            PreemptUnsynchronized();
         }
 
-        // Not awaited: the loop may go on inside these calls, and in it a user's logger that blocks.
-        _ = preempted.CancelAsync();
-        _ = _disposal.CancelAsync();
-        bool loopEnded = await EndsWithinAsync(_loopEnded.Task, Left(start)).ConfigureAwait(false);
+        Bound bound = new(_options.DisposeTimeout, time);
+        bool isLoopEnded = await bound.EndsAsync(_loopEnded.Task).ConfigureAwait(false);
         ControlRequest[] unserved;
-        bool closedUnderUs;
+        bool isHandleClosed;
         lock (_pool.Gate)
         {
+            // The one in service, too: its work may be what is blocked.
             unserved = [.. _requests];
             _requests.Clear();
-            closedUnderUs = _recovery.Fault is { Error: BulkInError.HandleClosed } || _pool.IsHandleClosed
-                || (_capabilities.HasFlag(BulkInCapabilities.OwnerMayClose) && IsClosedByOwner());
+            isHandleClosed = _pool.IsHandleClosed || _recovery.Fault is { Error: BulkInError.HandleClosed };
         }
 
         foreach (ControlRequest request in unserved)
@@ -176,60 +204,28 @@ internal sealed class QueueControl : IThreadPoolWorkItem
             request.Fail(new ObjectDisposedException(_name));
         }
 
+        isHandleClosed |= _backend.Capabilities.HasFlag(BulkInCapabilities.OwnerMayClose) && _backend.IsClosed;
+
         // What the loop touches is free to use only once it ended. With the handle closed under us no completion will come and no native call may be made:
         // there is nothing to wait for.
-        if (loopEnded && !closedUnderUs)
+        if (isLoopEnded && !isHandleClosed)
         {
             _drain.Begin();
-            _ = await _drain.WaitAsync(Left(start), CancellationToken.None).ConfigureAwait(false);
+            _ = await _drain.WaitAsync(bound.Left, time, CancellationToken.None).ConfigureAwait(false);
         }
 
-        bool idle = loopEnded && await EndsWithinAsync(_nativeWork.Completion, Left(start)).ConfigureAwait(false) && _drain.HasCancelled;
-        int leaked = _pool.FreeOrAbandon(abandon: !idle);
-        if (leaked > 0 || !idle)
-        {
-            string reason = closedUnderUs ? "its owner closed the handle first"
-                : loopEnded ? "the event thread that pumps this handle has stopped, or the host controller hangs"
-                : "the control of the queue is blocked, in the logger or in the backend";
-            if (loopEnded)
-            {
-                _logger.TransfersLeaked(_name, leaked, _options.BufferLength, reason);
-            }
-            else
-            {
-                // The logger may be what blocks the control: it must not block the teardown, too.
-                _ = Task.Run(() => _logger.TransfersLeaked(_name, leaked, _options.BufferLength, reason));
-            }
-        }
+        bool isIdle = isLoopEnded
+            && await bound.EndsAsync(_nativeWork.Completion).ConfigureAwait(false)
+            && await bound.EndsAsync(watchdogEnded).ConfigureAwait(false)
+            && _drain.HasCancelled;
+        return new Ending(isLoopEnded, isHandleClosed, isIdle);
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "A backend that throws here proves nothing, and on the watchdog's timer it would end the process.")]
-    private bool IsClosedByOwner()
-    {
-        try
-        {
-            return _backend.IsClosed;
-        }
-        catch (Exception)
-        {
-            return false;
-        }
-    }
+    /// <summary>Cuts the turn in progress short. Gate held: no callback runs inside CancelAsync, they are left to the thread pool. Not awaited, because the loop may go on inside of
+    /// them, and in it a user's logger that blocks.</summary>
+    private void PreemptUnsynchronized() => _ = _preempt.CancelAsync();
 
-    private TimeSpan Left(long start)
-    {
-        TimeSpan left = _options.DisposeTimeout - _time.GetElapsedTime(start);
-        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
-    }
-
-    private async Task<bool> EndsWithinAsync(Task work, TimeSpan bound)
-    {
-        // Never throws, however the work ended, and leaves no timer behind.
-        await work.WaitAsync(bound, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return work.IsCompleted;
-    }
-
-    [SuppressMessage("Design", "CA1031", Justification = "The loop must survive whatever a backend or logger throws; the failure becomes the queue's fault.")]
+    [SuppressMessage("Design", "CA1031", Justification = "The loop must survive whatever a backend or a clock throws; the failure becomes the queue's fault.")]
     private async Task RunAsync()
     {
         while (true)
@@ -239,6 +235,8 @@ internal sealed class QueueControl : IThreadPoolWorkItem
             lock (_pool.Gate)
             {
                 Turn turn = NextUnsynchronized(out request);
+                _served = request;
+                _servedFault = turn == Turn.Fault;
                 if (turn is Turn.Rest or Turn.End)
                 {
                     _active = false;
@@ -260,19 +258,13 @@ internal sealed class QueueControl : IThreadPoolWorkItem
 
             try
             {
-                await (request is null ? _recovery.HandleFaultAsync(preempt) : _verbs.ServeAsync(request.Verb, preempt, _disposal.Token)).ConfigureAwait(false);
-                request?.Succeed();
+                await (request is null ? _recovery.HandleFaultAsync(preempt) : _verbs.ServeAsync(request.Verb, preempt)).ConfigureAwait(false);
+                End(request, failure: null);
             }
             catch (OperationCanceledException) when (preempt.IsCancellationRequested || _pool.IsClosed)
             {
                 // Something more urgent came: what was begun is taken up by it. A request waits for its next turn.
-                if (request is not null)
-                {
-                    lock (_pool.Gate)
-                    {
-                        _requests.Insert(0, request);
-                    }
-                }
+                continue;
             }
             catch (Exception failure)
             {
@@ -282,8 +274,30 @@ internal sealed class QueueControl : IThreadPoolWorkItem
                     _recovery.Fail();
                 }
 
-                request?.Fail(failure);
+                End(request, failure);
             }
+        }
+    }
+
+    private void End(ControlRequest? request, Exception? failure)
+    {
+        if (request is null)
+        {
+            return;
+        }
+
+        lock (_pool.Gate)
+        {
+            _ = _requests.Remove(request);
+        }
+
+        if (failure is null)
+        {
+            request.Succeed();
+        }
+        else
+        {
+            request.Fail(failure);
         }
     }
 
@@ -295,20 +309,45 @@ internal sealed class QueueControl : IThreadPoolWorkItem
             return Turn.End;
         }
 
-        int at = _requests.FindIndex(static r => r.Verb == ControlVerb.Stop);
-        if (at < 0 && (_pool is { IsFaultLatched: true, State: BulkInState.Running } || _pool is { IsHandleClosed: true, State: not (BulkInState.Gone or BulkInState.Stopped) } || _pool.State == BulkInState.Recovering))
+        // Before a stop, too, which would wait for completions that never come.
+        if (_pool is { IsHandleClosed: true, State: not (BulkInState.Gone or BulkInState.Stopped) })
         {
             return Turn.Fault;
         }
 
-        at = Math.Max(at, 0);
-        if (at >= _requests.Count)
+        int at = _requests.FindIndex(static r => r.Verb == ControlVerb.Stop);
+        bool isFaulty = _pool is { IsFaultLatched: true, State: BulkInState.Running } or { State: BulkInState.Recovering };
+
+        // A device that halts after every recovery must not keep the verbs waiting for ever: once the queue ran again, they take turns with the faults.
+        bool isTheirTurn = _servedFault && _pool.State == BulkInState.Running && _requests.Count > 0;
+        if (at < 0 && isFaulty && !isTheirTurn)
         {
-            return Turn.Rest;
+            return Turn.Fault;
         }
 
-        request = _requests[at];
-        _requests.RemoveAt(at);
-        return Turn.Request;
+        request = at >= 0 ? _requests[at] : _requests.FirstOrDefault();
+        return request is null ? Turn.Rest : Turn.Request;
+    }
+
+    /// <summary>How the teardown went.</summary>
+    private readonly record struct Ending(bool IsLoopEnded, bool IsHandleClosed, bool IsIdle);
+
+    /// <summary>What is left of a bound that began with this value.</summary>
+    private readonly struct Bound(TimeSpan length, TimeProvider time)
+    {
+        private readonly long _start = time.GetTimestamp();
+
+        public TimeSpan Left => length - time.GetElapsedTime(_start) is { Ticks: > 0 } left ? left : TimeSpan.Zero;
+
+        /// <summary>Waits for work; false when it did not end in time. Never throws, however the work ended, and leaves no timer behind.</summary>
+        public async Task<bool> EndsAsync(Task work)
+        {
+            if (!work.IsCompleted)
+            {
+                await work.WaitAsync(Left, time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
+            return work.IsCompleted;
+        }
     }
 }

@@ -43,6 +43,9 @@ internal sealed class ReaderSignal : IValueTaskSource<WakeReason>
     private bool _blocking;
     private long _word;
 
+    // The reader's own: a wait was armed and its end not yet taken.
+    private bool _isPending;
+
     /// <summary>The current word, for <see cref="WakeIfStill"/>. Read it before the condition that decides on the wake.</summary>
     public long Word => Volatile.Read(ref _word);
 
@@ -52,6 +55,7 @@ internal sealed class ReaderSignal : IValueTaskSource<WakeReason>
     {
         Debug.Assert((_word & StateMask) != Armed, "The previous wait has not ended.");
         _blocking = blocking;
+        _isPending = true;
         if (blocking)
         {
             _blocked ??= new AutoResetEvent(initialState: false);
@@ -107,10 +111,60 @@ internal sealed class ReaderSignal : IValueTaskSource<WakeReason>
             _ = _blocked.WaitOne();
         }
 
+        _isPending = false;
         return (WakeReason)(Word & StateMask);
     }
 
-    WakeReason IValueTaskSource<WakeReason>.GetResult(short token) => _source.GetResult(token);
+    /// <summary>
+    /// Ends a wait that its reader gave up between arming and the end, by an exception: of the user's clock, or because the thread was interrupted. After this nobody is about to
+    /// end it any more, so the next one can be armed. Does nothing otherwise.
+    /// </summary>
+    public void Abandon()
+    {
+        if (!_isPending)
+        {
+            return;
+        }
+
+        // Whoever ends it, we or somebody who won just before, says so after the word: that must not hit the next wait.
+        Wake(WakeReason.Changed);
+        if (_blocking)
+        {
+            WaitUninterrupted();
+        }
+        else
+        {
+            SpinWait spin = default;
+            while (_source.GetStatus(_source.Version) == ValueTaskSourceStatus.Pending)
+            {
+                spin.SpinOnce();
+            }
+        }
+
+        _isPending = false;
+    }
+
+    private void WaitUninterrupted()
+    {
+        while (true)
+        {
+            try
+            {
+                _ = _blocked!.WaitOne();
+                return;
+            }
+            catch (ThreadInterruptedException)
+            {
+                // The first interruption is on its way to the caller.
+            }
+        }
+    }
+
+    WakeReason IValueTaskSource<WakeReason>.GetResult(short token)
+    {
+        _isPending = false;
+        return _source.GetResult(token);
+    }
 
     ValueTaskSourceStatus IValueTaskSource<WakeReason>.GetStatus(short token) => _source.GetStatus(token);
 

@@ -13,8 +13,15 @@ internal sealed class ReadyList(int capacity)
 
     public int Count => _items.Count;
 
-    /// <summary>True when the next entry is a fault, published or not.</summary>
-    public bool IsFaultNext => _items.TryPeek(out ReadyItem item) && item.Fault is not null;
+    /// <summary>True when the next entry is a fault that is still to be thrown, published or not.</summary>
+    public bool IsFaultNext
+    {
+        get
+        {
+            DropWhatIsOver();
+            return _items.TryPeek(out ReadyItem item) && item.Fault is not null;
+        }
+    }
 
     /// <summary>Bytes that wait to be delivered.</summary>
     public long Bytes
@@ -43,35 +50,31 @@ internal sealed class ReadyList(int capacity)
     {
         received = default;
         fault = null;
-        while (_items.TryPeek(out ReadyItem item))
+        DropWhatIsOver();
+        if (!_items.TryPeek(out ReadyItem item))
         {
-            if (item.Fault is null)
-            {
-                received = _items.Dequeue().Data;
-                return TakeOutcome.Data;
-            }
-
-            if (!item.Fault.Published)
-            {
-                return TakeOutcome.Nothing;
-            }
-
-            bool seen = item.Fault.Delivered;
-            item.Fault.Delivered = true;
-            if (!ReferenceEquals(item.Fault, _sticky))
-            {
-                _ = _items.Dequeue();
-                if (seen)
-                {
-                    continue;
-                }
-            }
-
-            fault = item.Fault;
-            return TakeOutcome.Fault;
+            return null;
         }
 
-        return null;
+        if (item.Fault is null)
+        {
+            received = _items.Dequeue().Data;
+            return TakeOutcome.Data;
+        }
+
+        if (!item.Fault.Published)
+        {
+            return TakeOutcome.Nothing;
+        }
+
+        fault = item.Fault;
+        fault.Delivered = true;
+        if (!ReferenceEquals(fault, _sticky))
+        {
+            _ = _items.Dequeue();
+        }
+
+        return TakeOutcome.Fault;
     }
 
     /// <summary>Makes a fault visible to receives.</summary>
@@ -129,6 +132,15 @@ internal sealed class ReadyList(int capacity)
             {
                 buffers.Add(item.Data.Buffer);
             }
+        }
+    }
+
+    /// <summary>A fault that stuck is over once it was thrown; until now it kept its place, should it stick again.</summary>
+    private void DropWhatIsOver()
+    {
+        while (_items.TryPeek(out ReadyItem item) && item.Fault is { Delivered: true } over && !ReferenceEquals(over, _sticky))
+        {
+            _ = _items.Dequeue();
         }
     }
 

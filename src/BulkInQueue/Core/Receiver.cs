@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using BulkIn.Backends;
 
 namespace BulkIn.Core;
 
@@ -7,7 +6,7 @@ namespace BulkIn.Core;
 /// The one reader: guards against a second, waits, copies or leases, keeps the remainder of a transfer that did not fit.
 /// </summary>
 /// <remarks>Receives take the view they are made for; null is a plain call, which is refused while a view has the queue.</remarks>
-internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBackend backend, TimeProvider time, string name) : IDisposable
+internal sealed class Receiver(SlotPool pool, ReaderSignal signal, GuardedBackend backend, TimeProvider time, string name) : IDisposable
 {
     private const int Free = 0;
     private const int Busy = 1;
@@ -184,8 +183,10 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
             TakeOutcome outcome = Take(out Received received, out Fault? fault, out Look look);
             if (outcome == TakeOutcome.Nothing && timeout != TimeSpan.Zero)
             {
+                // The clock may be a user's, and throw.
+                long? deadline = ReceiveTimeout.Deadline(timeout, time);
                 waits = true;
-                return WaitAndReceiveAsync<TShape, TResult>(shape, ReceiveTimeout.Deadline(timeout, time), look, cancellationToken);
+                return WaitAndReceiveAsync<TShape, TResult>(shape, deadline, look, cancellationToken);
             }
 
             return outcome == TakeOutcome.Data
@@ -307,6 +308,7 @@ internal sealed class Receiver(SlotPool pool, ReaderSignal signal, IBulkInBacken
 
     private void EndWait()
     {
+        signal.Abandon();
         pool.EndAwait();
         _deadline.Clear();
     }

@@ -15,7 +15,7 @@ internal sealed class Recovery
     internal static readonly TimeSpan ProbeBound = TimeSpan.FromSeconds(1);
 
     private readonly SlotPool _pool;
-    private readonly IBulkInBackend _backend;
+    private readonly GuardedBackend _backend;
     private readonly BulkInQueueOptions _options;
     private readonly BulkInCapabilities _capabilities;
     private readonly TransportDrain _drain;
@@ -28,7 +28,7 @@ internal sealed class Recovery
     private bool _needsClear;
     private int _attempts;
 
-    public Recovery(SlotPool pool, IBulkInBackend backend, BulkInQueueOptions options, TransportDrain drain, NativeWork nativeWork, ILogger logger, string name)
+    public Recovery(SlotPool pool, GuardedBackend backend, BulkInQueueOptions options, TransportDrain drain, NativeWork nativeWork, ILogger logger, string name)
     {
         _pool = pool;
         _backend = backend;
@@ -63,7 +63,7 @@ internal sealed class Recovery
     public async Task<Fault?> QuiesceAsync(CancellationToken preempt)
     {
         _drain.Begin();
-        bool drained = await _drain.WaitAsync(_options.DisposeTimeout, preempt).ConfigureAwait(false);
+        bool drained = await _drain.WaitAsync(_options.DisposeTimeout, _options.TimeProvider, preempt).ConfigureAwait(false);
         Fault? fault;
         lock (_pool.Gate)
         {
@@ -171,7 +171,7 @@ internal sealed class Recovery
     {
         lock (_pool.Gate)
         {
-            _fault = new Fault { Error = BulkInError.Unknown, Class = FaultClass.Interrupted };
+            _fault = _pool.Add(new Fault { Error = BulkInError.Unknown, Class = FaultClass.Interrupted });
             _pool.EnterUnsynchronized(BulkInState.Faulted);
             _pool.Publish(_fault, sticky: true);
         }
@@ -297,10 +297,17 @@ internal sealed class Recovery
 
     private async Task AttemptAsync(CancellationToken preempt)
     {
+        bool hasPosted;
         lock (_pool.Gate)
         {
             _pool.EnterUnsynchronized(BulkInState.Recovering);
             _pool.Unstick();
+            hasPosted = _pool.HasPosted;
+        }
+
+        if (hasPosted)
+        {
+            await TakeUpAsync(preempt).ConfigureAwait(false);
         }
 
         Fault? refused = await TryPostAgainAsync(_fault, preempt).ConfigureAwait(false);
@@ -324,6 +331,30 @@ internal sealed class Recovery
         }
 
         throw FaultMessage.OfCall(_backend, "recovery failed", refused);
+    }
+
+    /// <summary>The control failed in the middle of a drain: this one ends it.</summary>
+    private async Task TakeUpAsync(CancellationToken preempt)
+    {
+        Fault? found = await QuiesceAsync(preempt).ConfigureAwait(false);
+        switch (found)
+        {
+            case null:
+                return;
+            case { Class: FaultClass.Terminal }:
+                End(found.Error, found.Result);
+                throw CurrentFault();
+            case { Error: BulkInError.CompletionMissing }:
+                GiveUp(found, attempts: 0);
+                throw CurrentFault();
+            default:
+                lock (_pool.Gate)
+                {
+                    _pool.Publish(found, sticky: false);
+                }
+
+                return;
+        }
     }
 
     private bool NeedsProbe(Fault fault) => fault.Error switch

@@ -29,13 +29,13 @@ internal sealed class SlotPool
     /// <param name="options">Validated.</param>
     /// <param name="signal">The reader's.</param>
     /// <param name="controlWanted">Called, from any thread and with the gate held or not, when a fault was latched. It only signals.</param>
-    public SlotPool(IBulkInBackend backend, BulkInQueueOptions options, ReaderSignal signal, Action controlWanted)
+    public SlotPool(GuardedBackend backend, BulkInQueueOptions options, ReaderSignal signal, Action controlWanted)
     {
         int buffers = options.Depth + options.SpareBuffers;
         _watch = new ReaderWatch(signal);
         _completions = new CompletionPath(_watch, controlWanted);
         _buffers = new BufferPool(backend, buffers);
-        _slots = new SlotPoster(options.Depth, _buffers, _completions, _counters);
+        _slots = new SlotPoster(backend, options.Depth, _buffers, _completions, _counters);
 
         // A drain adds at most one fault to what the buffers hold, and one may be left from before.
         _ready = new ReadyList(buffers + 2);
@@ -46,7 +46,7 @@ internal sealed class SlotPool
                 _buffers.Allocate(this, options.BufferLength);
             }
 
-            _slots.CreateTransfers(backend);
+            _slots.CreateTransfers();
         }
         catch
         {
@@ -216,6 +216,9 @@ internal sealed class SlotPool
         return null;
     }
 
+    /// <summary>True while slots are posted, or completed and not taken. Gate held.</summary>
+    public bool HasPosted => _slots.Count > 0;
+
     /// <inheritdoc cref="SlotPoster.RefusedAtOpen"/>
     public Fault? RefusedAtOpen => _slots.RefusedAtOpen;
 
@@ -261,6 +264,15 @@ internal sealed class SlotPool
         Debug.Assert(Gate.IsHeldByCurrentThread, "Publishing needs the gate.");
         _ready.Publish(fault, sticky);
         _watch.NotifyChanged();
+    }
+
+    /// <summary>A fault behind everything that has left its slot, unpublished. Gate held.</summary>
+    public Fault Add(Fault fault)
+    {
+        Debug.Assert(Gate.IsHeldByCurrentThread, "Adding needs the gate.");
+        _counters.Stamp(fault);
+        _ready.Add(fault);
+        return fault;
     }
 
     /// <summary>Puts <paramref name="better"/> where <paramref name="fault"/> waits undelivered, if it does. Gate held.</summary>
@@ -315,20 +327,18 @@ internal sealed class SlotPool
         return end;
     }
 
-    /// <summary>A foreign handle was closed by its owner: no completion will come.</summary>
-    public void LatchHandleClosed()
+    /// <summary>A foreign handle was closed by its owner: no completion will come. Gate held.</summary>
+    /// <returns>False when that is known, or makes no difference any more.</returns>
+    public bool LatchHandleClosed()
     {
-        lock (Gate)
+        Debug.Assert(Gate.IsHeldByCurrentThread, "Latching needs the gate.");
+        if (_closed || IsHandleClosed || State is BulkInState.Gone or BulkInState.Stopped)
         {
-            if (_closed || State is BulkInState.Gone)
-            {
-                return;
-            }
-
-            _slots.Refuse(new BackendResult(BackendStatus.HandleClosed));
+            return false;
         }
 
-        _completions.CallControl();
+        _slots.Refuse(new BackendResult(BackendStatus.HandleClosed));
+        return true;
     }
 
     /// <summary>True when the latched fault is a closed handle: nothing is worth waiting for. Gate held.</summary>

@@ -14,6 +14,7 @@ namespace BulkIn.Core;
 /// </remarks>
 internal sealed class SlotPoster
 {
+    private readonly GuardedBackend _backend;
     private readonly Slot[] _slots;
     private readonly Queue<Slot> _idle;
     private readonly List<Slot> _stuck = [];
@@ -30,8 +31,9 @@ internal sealed class SlotPoster
     private long _deferred;
 
     /// <summary>No slot has a transfer yet: see <see cref="CreateTransfers"/>.</summary>
-    public SlotPoster(int depth, BufferPool buffers, CompletionPath completions, StreamCounters counters)
+    public SlotPoster(GuardedBackend backend, int depth, BufferPool buffers, CompletionPath completions, StreamCounters counters)
     {
+        _backend = backend;
         _slots = new Slot[depth];
         _idle = new Queue<Slot>(depth);
         _posted = new PostedFifo(depth);
@@ -71,12 +73,12 @@ internal sealed class SlotPoster
     }
 
     /// <summary>Creates the transfers. When it throws, <see cref="DisposeTransfers"/> frees those created before.</summary>
-    public void CreateTransfers(IBulkInBackend backend)
+    public void CreateTransfers()
     {
         for (int i = 0; i < _slots.Length; i++)
         {
             Slot slot = new(_completions);
-            slot.Transfer = backend.CreateTransfer(slot);
+            slot.Transfer = _backend.CreateTransfer(slot);
             _slots[i] = slot;
             _idle.Enqueue(slot);
         }
@@ -113,13 +115,22 @@ internal sealed class SlotPoster
     }
 
     /// <summary>Nothing is posted from now on.</summary>
-    public void Close() => _isOpen = false;
+    public void Close()
+    {
+        // What is starved of buffers until now was starved, though no submit ends it. After a failure nothing is posted on purpose.
+        if (_isOpen && !_completions.IsFaultLatched && _starvation.Since is > 0 and long since)
+        {
+            _starvation.End(since, Stopwatch.GetTimestamp());
+        }
+
+        _isOpen = false;
+    }
 
     /// <summary>As a submit refused for this reason: nothing is posted from now on, and the control hears of it.</summary>
     public void Refuse(BackendResult result)
     {
+        Close();
         _refused = Fault.OfCall(result);
-        _isOpen = false;
         _completions.LatchFault();
     }
 
@@ -246,7 +257,7 @@ internal sealed class SlotPoster
         {
             if (slot is not null && !_lost.Contains(slot))
             {
-                slot.Transfer.Dispose();
+                _backend.Dispose(slot.Transfer);
             }
         }
     }

@@ -36,13 +36,13 @@ internal sealed class StarvationClock(PostedFifo posted, CompletionPath completi
         return true;
     }
 
-    /// <summary>A submit succeeded while nothing was posted.</summary>
+    /// <summary>A submit succeeded while nothing was posted, or posting was closed.</summary>
     /// <param name="since">From <see cref="Since"/>, before it.</param>
-    /// <param name="submitting">When it was made.</param>
-    public void End(long since, long submitting)
+    /// <param name="until">When.</param>
+    public void End(long since, long until)
     {
         _count++;
-        _ticks += Math.Max(0, submitting - since);
+        _ticks += Math.Max(0, until - since);
     }
 
     /// <summary>The figures so far.</summary>

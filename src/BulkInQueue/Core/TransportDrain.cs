@@ -6,7 +6,7 @@ namespace BulkIn.Core;
 /// <summary>
 /// Cancels every posted transfer and waits until all came back. Posting is closed from the start of a drain to its end.
 /// </summary>
-internal sealed class TransportDrain(SlotPool pool, bool cancelAbortsEndpoint, TimeProvider time)
+internal sealed class TransportDrain(SlotPool pool, bool cancelAbortsEndpoint)
 {
     private Task _cancelling = Task.CompletedTask;
     private Task _drained = Task.CompletedTask;
@@ -76,10 +76,11 @@ internal sealed class TransportDrain(SlotPool pool, bool cancelAbortsEndpoint, T
 
     /// <summary>Waits for <see cref="Completion"/>.</summary>
     /// <param name="bound">How long at most.</param>
+    /// <param name="time">By which clock.</param>
     /// <param name="preempt">Ends the wait early, for something more urgent.</param>
     /// <returns>False when the bound passed first.</returns>
     /// <exception cref="OperationCanceledException"><paramref name="preempt"/> was cancelled.</exception>
-    public async Task<bool> WaitAsync(TimeSpan bound, CancellationToken preempt)
+    public async Task<bool> WaitAsync(TimeSpan bound, TimeProvider time, CancellationToken preempt)
     {
         try
         {

@@ -92,13 +92,22 @@ internal sealed class WaitDeadline(ReaderSignal signal, TimeProvider time) : IDi
 
         // Rounded up to the timer's millisecond: a tick before the deadline would only arm again.
         TimeSpan delay = TimeSpan.FromMilliseconds(Math.Ceiling(Math.Max(0, time.GetElapsedTime(now, due).TotalMilliseconds)));
-        if (_timer is null)
+        try
         {
-            _timer = time.CreateTimer(static state => ((WaitDeadline)state!).Tick(), this, delay, Timeout.InfiniteTimeSpan);
+            if (_timer is null)
+            {
+                _timer = time.CreateTimer(static state => ((WaitDeadline)state!).Tick(), this, delay, Timeout.InfiniteTimeSpan);
+            }
+            else
+            {
+                _ = _timer.Change(delay, Timeout.InfiniteTimeSpan);
+            }
         }
-        else
+        catch
         {
-            _ = _timer.Change(delay, Timeout.InfiniteTimeSpan);
+            // The user's clock threw: nothing is armed, and the next wait must not believe so.
+            Volatile.Write(ref _timerDue, None);
+            throw;
         }
     }
 }

@@ -27,6 +27,9 @@ internal static partial class Log
     [LoggerMessage(7, LogLevel.Critical, "{Queue}: the control failed; the queue is faulted")]
     public static partial void ControlFailed(this ILogger logger, Exception failure, string queue);
 
+    [LoggerMessage(8, LogLevel.Error, "{Part} threw while a queue was disposed of; the rest is disposed of all the same")]
+    public static partial void DisposalFailed(this ILogger logger, Exception failure, string part);
+
     [LoggerMessage(20, LogLevel.Warning, "{Queue}: its pump is full and drops packets (capacity {Capacity}, {FullMode}); said once for each pump")]
     public static partial void PumpDropping(this ILogger logger, string queue, int capacity, BulkInPumpFullMode fullMode);
 

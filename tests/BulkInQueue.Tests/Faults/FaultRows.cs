@@ -79,5 +79,9 @@ internal static class FaultRows
         [83] = "a probe that is never answered, or proves nothing",
         [84] = "timeouts and cancellations racing completions",
         [85] = "a pause or a stop cut short in the middle of a fault's classification",
+        [86] = "a clock that throws",
+        [87] = "a thread that is interrupted while it blocks in a receive",
+        [88] = "a fault right after every recovery, bytes in between, and a verb that waits",
+        [89] = "verbs that wait for a control that is blocked beyond the bound",
     };
 }

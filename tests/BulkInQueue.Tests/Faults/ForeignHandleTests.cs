@@ -162,6 +162,35 @@ public sealed class ForeignHandleTests : FaultTest
         Device.Release();
     }
 
+    [Theory]
+    [FaultRow(53)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task CloseHandle_WhileAStopOrAPauseDrains_DoesNotWaitForTheBound(bool pause)
+    {
+        BulkInQueue queue = Open();
+        Device.Deliver([1]);
+        Device.Cancels.Always(Late);
+        Task verb = pause ? queue.PauseAsync() : queue.StopAsync();
+        await CancelledAsync(3);
+        Close();
+        Time.Advance(Second);
+
+        if (pause)
+        {
+            Assert.Equal(BulkInError.HandleClosed, (await Assert.ThrowsAsync<BulkInException>(() => verb.InTime("a pause under a closed handle"))).Error);
+        }
+        else
+        {
+            await verb.InTime("a stop under a closed handle");
+        }
+
+        await DataAsync(queue, 1);
+        await FaultAsync(queue, BulkInError.HandleClosed);
+        Assert.Equal(pause ? BulkInState.Gone : BulkInState.Stopped, queue.State);
+        Device.Release();
+    }
+
     [Fact]
     [FaultRow(53)]
     public async Task CloseHandle_WhileTheHaltIsBeingCleared_IsHandleClosed()

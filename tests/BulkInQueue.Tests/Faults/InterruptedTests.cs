@@ -130,7 +130,10 @@ public sealed class InterruptedTests : FaultTest
         };
         await queue.PauseAsync().InTime();
         await DataAsync(queue, 1);
-        await FaultAsync(queue, BulkInError.Stall);
+        BulkInException fault = await FaultAsync(queue);
+        Assert.Equal((BulkInError.Stall, false), (fault.Error, fault.RecoversByItself));
+        Assert.Contains("ResumeAsync", fault.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("RecoverAsync", fault.Message, StringComparison.Ordinal);
         await NothingAsync(queue);
         Assert.Equal(BulkInState.Paused, queue.State);
 

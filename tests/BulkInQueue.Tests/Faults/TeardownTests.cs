@@ -373,7 +373,9 @@ public sealed class TeardownTests : FaultTest
         await queue.StopAsync().InTime("a stop that does not wait for the probe");
 
         await DataAsync(queue, 1);
-        await FaultAsync(queue, BulkInError.TransferError);
+        BulkInException fault = await FaultAsync(queue);
+        Assert.Equal(BulkInError.TransferError, fault.Error);
+        Assert.DoesNotContain("RecoverAsync", fault.Message, StringComparison.Ordinal);
         Assert.Equal(BulkInStatus.Stopped, (await queue.RecvAsync(Destination).InTime()).Status);
         gate.Open();
     }

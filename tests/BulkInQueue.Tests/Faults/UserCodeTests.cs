@@ -163,6 +163,67 @@ public sealed class UserCodeTests : FaultTest
     }
 
     [Fact]
+    [FaultRow(89)]
+    public async Task Logger_BlocksBeyondTheBoundOfDispose_PendingVerbsEndAllTheSame()
+    {
+        using ManualResetEventSlim door = new();
+        SimulationGate reached = new();
+        BulkInQueue queue = Open(Manual with
+        {
+            Logger = new Hostile(() =>
+            {
+                reached.Open();
+                door.Wait(TimeSpan.FromSeconds(60));
+            }, skip: 2),
+        });
+        Device.Stall();
+        await StateAsync(queue, BulkInState.Faulted);
+        Task served = queue.RecoverAsync();
+        await UntilAsync(() => reached.IsOpen, "the message of the recovery");
+        Task waiting = queue.PauseAsync();
+        Device.AllowedLeaks = 6;
+
+        await ClockUntilAsync(queue.DisposeAsync().AsTask());
+
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => served.InTime("the verb whose work is blocked"));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.InTime("the verb behind it"));
+        door.Set();
+    }
+
+    [Fact]
+    [FaultRow(87)]
+    public async Task Recv_ThreadInterrupted_ThrowsThatAndTheNextWaitsWork()
+    {
+        BulkInQueue queue = Open();
+        for (byte round = 0; round < 3; round++)
+        {
+            TaskCompletionSource<Exception?> ended = new();
+            Thread thread = new(() =>
+            {
+                try
+                {
+                    _ = queue.Recv(new byte[8], Timeout.InfiniteTimeSpan);
+                    ended.SetResult(null);
+                }
+                catch (ThreadInterruptedException interrupted)
+                {
+                    ended.SetResult(interrupted);
+                }
+            });
+            thread.Start();
+            await UntilAsync(() => thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin), "the thread blocks");
+            thread.Interrupt();
+            Assert.NotNull(await ended.Task.InTime());
+
+            Task<BulkInResult> next = round % 2 == 0
+                ? queue.RecvAsync(Destination).AsTask()
+                : Task.Factory.StartNew(() => queue.Recv(Destination, Timeout.InfiniteTimeSpan), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            Device.Deliver([round]);
+            Assert.Equal((1, round), ((await next.InTime("the wait after an interrupted one")).Length, Destination[0]));
+        }
+    }
+
+    [Fact]
     [FaultRow(72)]
     public async Task Logger_DisposesBlocking_EndsWithinTheBound()
     {
