@@ -119,6 +119,8 @@ public class PumpTests : QueueTest
             Device.Deliver([i]);
         }
 
+        // Two fill the channel, the third overruns it; only then is there a reader, who would have made room.
+        await WaitingAsync(pump, 3);
         List<byte> seen = [];
         BulkInException overrun = await Assert.ThrowsAsync<BulkInException>(() => DrainAsync(pump, seen).InTime());
 
