@@ -106,9 +106,10 @@ internal sealed class OnDevice(BulkInQueue queue)
     private async Task PumpAsync()
     {
         await using BulkInPump pump = queue.StartPump(Each);
+        using CancellationTokenSource bound = new(TimeSpan.FromSeconds(30));
         while (pump.Reader.Count < Each)
         {
-            await Task.Delay(1);
+            await Task.Delay(1, bound.Token);
         }
 
         for (int i = 0; i < Each; i++)

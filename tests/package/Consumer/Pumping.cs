@@ -32,9 +32,10 @@ internal static class Pumping
 
         // Every packet left the device, though nobody read one.
         int expected = mode == BulkInPumpFullMode.Fault ? 11 : Math.Min(capacity, Packets);
+        using CancellationTokenSource bound = new(TimeSpan.FromSeconds(30));
         while (pump.Reader.Count + pump.Dropped < (mode == BulkInPumpFullMode.Fault ? expected : Packets))
         {
-            await Task.Delay(1);
+            await Task.Delay(1, bound.Token);
         }
 
         await pump.StopAsync();
