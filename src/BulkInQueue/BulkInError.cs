@@ -26,7 +26,7 @@ public enum BulkInError
     /// <summary>The owner of a foreign handle closed it under the queue. Terminal. Remedy: dispose of the queue before the device that owns the handle.</summary>
     HandleClosed,
 
-    /// <summary>The transport refused to take a transfer. Remedy: claim the interface, check that the active alternate setting has the endpoint.</summary>
+    /// <summary>The transport refused to take a transfer, or threw instead (then that is the <see cref="Exception.InnerException"/>). Remedy: claim the interface, check that the active alternate setting has the endpoint.</summary>
     SubmitFailed,
 
     /// <summary>No memory for USB buffers. Remedy: fewer or smaller buffers, or a larger usbfs limit (the message says where).</summary>

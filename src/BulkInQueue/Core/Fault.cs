@@ -33,6 +33,9 @@ internal sealed class Fault
     /// <summary>The failed call's result; success when a transfer's status is the cause.</summary>
     public BackendResult Result { get; set; }
 
+    /// <summary>What the backend's submit threw, when that is why the submit counts as refused.</summary>
+    public Exception? Thrown { get; set; }
+
     /// <summary>The <see cref="BulkInResult.Sequence"/> that the next transfer gets.</summary>
     public long Sequence { get; set; }
 
@@ -61,6 +64,7 @@ internal sealed class Fault
         Status = Status,
         NativeStatus = NativeStatus,
         Result = Result,
+        Thrown = Thrown,
         Sequence = Sequence,
         BytePosition = BytePosition,
         AttemptsMade = attempts,
@@ -82,9 +86,12 @@ internal sealed class Fault
     };
 
     /// <summary>The fault that a refused submit stands for.</summary>
-    public static Fault OfCall(BackendResult result) => new()
+    /// <param name="result">Its result.</param>
+    /// <param name="thrown">What it threw instead of answering.</param>
+    public static Fault OfCall(BackendResult result, Exception? thrown = null) => new()
     {
         Result = result,
+        Thrown = thrown,
         Error = result.Status switch
         {
             BackendStatus.NoDevice => BulkInError.DeviceGone,

@@ -32,8 +32,11 @@ internal sealed class FaultGeneration(ReadyList ready, StreamCounters counters)
         if (_fault is null)
         {
             _fault = Enqueue(refused);
+            return;
         }
-        else if (refused.Class == FaultClass.Terminal)
+
+        _fault.Thrown = refused.Thrown;
+        if (refused.Class == FaultClass.Terminal)
         {
             _fault.Class = FaultClass.Terminal;
             _fault.Error = refused.Error;

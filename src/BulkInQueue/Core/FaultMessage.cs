@@ -18,7 +18,7 @@ internal static class FaultMessage
             string.Create(CultureInfo.InvariantCulture, $"after {fault.Sequence} transfers and {fault.BytePosition} bytes"),
             Next(fault),
             backend.GetRemedy(fault.Error, fault.Result));
-        return new BulkInException(fault.Error, message)
+        return new BulkInException(fault.Error, message, fault.Thrown)
         {
             NativeCode = code,
             SystemError = fault.Result.SystemError,
@@ -39,7 +39,7 @@ internal static class FaultMessage
             where: null,
             next: null,
             backend.GetRemedy(fault.Error, fault.Result));
-        return new BulkInException(fault.Error, message)
+        return new BulkInException(fault.Error, message, fault.Thrown)
         {
             NativeCode = fault.Result.NativeCode,
             SystemError = fault.Result.SystemError,

@@ -14,6 +14,7 @@ internal sealed class GuardedBackend : IBulkInBackend
 {
     private readonly IBulkInBackend _inner;
     private readonly ILogger _logger;
+    private int _saidThatIsClosedThrew;
 
     /// <summary>Reads what is constant; what that throws is the caller's.</summary>
     public GuardedBackend(IBulkInBackend inner, ILogger logger)
@@ -28,7 +29,7 @@ internal sealed class GuardedBackend : IBulkInBackend
 
     public BulkInCapabilities Capabilities { get; }
 
-    /// <summary>Looked at on a timer's thread, where an exception would end the process; one proves nothing.</summary>
+    /// <summary>Looked at on a timer's thread, where an exception would end the process; one proves nothing, and is logged once.</summary>
     public bool IsClosed
     {
         get
@@ -37,8 +38,14 @@ internal sealed class GuardedBackend : IBulkInBackend
             {
                 return _inner.IsClosed;
             }
-            catch (Exception)
+            catch (Exception failure)
             {
+                if (Interlocked.Exchange(ref _saidThatIsClosedThrew, 1) == 0)
+                {
+                    // Not on this thread: the end of a queue looks here, too, and no logger may hold that up.
+                    _ = Task.Run(() => _logger.IsClosedThrew(failure, Endpoint.Address));
+                }
+
                 return false;
             }
         }

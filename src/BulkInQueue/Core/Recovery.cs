@@ -75,6 +75,7 @@ internal sealed class Recovery
             _fault = fault;
             _needsClear = true;
             Counters.AddFault();
+            LogThrown(fault);
         }
 
         return fault;
@@ -95,6 +96,17 @@ internal sealed class Recovery
         }
 
         preempt.ThrowIfCancellationRequested();
+        Fault? refused = PostAgain(preempt);
+        if (refused is not null)
+        {
+            LogThrown(refused);
+        }
+
+        return refused;
+    }
+
+    private Fault? PostAgain(CancellationToken preempt)
+    {
         lock (_pool.Gate)
         {
             if (_pool.IsClosed)
@@ -269,6 +281,14 @@ internal sealed class Recovery
 
         _logger.Faulted(_name, _fault.Error, _fault.Sequence);
         return true;
+    }
+
+    private void LogThrown(Fault fault)
+    {
+        if (fault.Thrown is { } thrown)
+        {
+            _logger.SubmitThrew(thrown, _name);
+        }
     }
 
     /// <summary>Attempts with back-off until slots are posted again, the device is proved gone, or the attempts are used up.</summary>

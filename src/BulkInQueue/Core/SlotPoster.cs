@@ -321,7 +321,7 @@ internal sealed class SlotPoster
         _posted.Enqueue(slot);
         _completions.OnPosting();
         long submitting = starvedSince == 0 ? 0 : Stopwatch.GetTimestamp();
-        BackendResult result = Submit(slot.Transfer, buffer.Storage);
+        BackendResult result = Submit(slot.Transfer, buffer.Storage, out Exception? thrown);
         if (result.IsSuccess)
         {
             if (starvedSince != 0)
@@ -343,21 +343,24 @@ internal sealed class SlotPoster
             return false;
         }
 
-        _refused = Fault.OfCall(result);
+        _refused = Fault.OfCall(result, thrown);
         _completions.LatchFault();
         _completions.CallControl();
         return false;
     }
 
+    /// <remarks>Nothing is logged here, with the gate held: the fault carries what was thrown to where it is.</remarks>
     [SuppressMessage("Design", "CA1031", Justification = "A backend that throws took nothing; as a refused submit it costs neither the slot nor the data just taken from it.")]
-    private static BackendResult Submit(IBulkInTransfer transfer, TransferBuffer buffer)
+    private static BackendResult Submit(IBulkInTransfer transfer, TransferBuffer buffer, out Exception? thrown)
     {
         try
         {
+            thrown = null;
             return transfer.Submit(buffer);
         }
-        catch (Exception)
+        catch (Exception failure)
         {
+            thrown = failure;
             return new BackendResult(BackendStatus.Other);
         }
     }

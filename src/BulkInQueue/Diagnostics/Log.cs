@@ -30,6 +30,12 @@ internal static partial class Log
     [LoggerMessage(8, LogLevel.Error, "{Part} threw while a queue was disposed of; the rest is disposed of all the same")]
     public static partial void DisposalFailed(this ILogger logger, Exception failure, string part);
 
+    [LoggerMessage(9, LogLevel.Warning, "Endpoint 0x{Endpoint:X2}: the backend's IsClosed threw; the handle counts as open. Said once for each queue")]
+    public static partial void IsClosedThrew(this ILogger logger, Exception failure, byte endpoint);
+
+    [LoggerMessage(10, LogLevel.Error, "{Queue}: the backend's Submit threw; it counts as refused")]
+    public static partial void SubmitThrew(this ILogger logger, Exception failure, string queue);
+
     [LoggerMessage(20, LogLevel.Warning, "{Queue}: its pump is full and drops packets (capacity {Capacity}, {FullMode}); said once for each pump")]
     public static partial void PumpDropping(this ILogger logger, string queue, int capacity, BulkInPumpFullMode fullMode);
 

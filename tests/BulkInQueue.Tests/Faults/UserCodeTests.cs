@@ -2,6 +2,7 @@ using System.Buffers;
 using BulkIn.Backends;
 using BulkIn.Testing;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 using Xunit;
 
 namespace BulkIn;
@@ -258,6 +259,82 @@ public sealed class UserCodeTests : FaultTest
 
     [Fact]
     [FaultRow(73)]
+    public async Task Backend_SubmitThrows_TheFaultAndTheLogTellWhat()
+    {
+        FakeLogger logger = new();
+        Hostile backend = new(Device.Backend);
+        BulkInQueue queue = BulkInQueue.Open(backend, Defaults with { Logger = logger });
+        Device.Deliver([1]);
+        backend.SubmitThrows = 1;
+        await DataAsync(queue, 1);
+
+        BulkInException fault = await FaultAsync(queue);
+
+        Assert.IsType<InvalidDataException>(fault.InnerException);
+        FakeLogRecord said = Assert.Single(logger.Collector.GetSnapshot(), record => record.Exception is not null);
+        Assert.Equal((10, LogLevel.Error), (said.Id.Id, said.Level));
+        Assert.Same(fault.InnerException, said.Exception);
+        await queue.DisposeAsync().InTime();
+    }
+
+    [Fact]
+    [FaultRow(73)]
+    public async Task Backend_SubmitThrowsBehindAFailedTransfer_TheLogTellsWhat()
+    {
+        FakeLogger logger = new();
+        Hostile backend = new(Device.Backend);
+        BulkInQueue queue = BulkInQueue.Open(backend, Manual with { Logger = logger });
+        Device.Deliver([1]);
+        backend.SubmitThrows = 1;
+
+        // The submit is refused as the data is taken; before its sibling comes back, that one halts.
+        Device.Hooks.Cancelling = _ =>
+        {
+            Device.Hooks.Cancelling = null;
+            Device.Stall();
+        };
+        await DataAsync(queue, 1);
+        BulkInException fault = await FaultAsync(queue);
+
+        Assert.Equal(BulkInError.Stall, fault.Error);
+        Assert.IsType<InvalidDataException>(fault.InnerException);
+        Assert.Contains(logger.Collector.GetSnapshot(), record => record.Id.Id == 10);
+        await queue.DisposeAsync().InTime();
+    }
+
+    [Fact]
+    [FaultRow(73)]
+    public void Backend_SubmitThrowsAtOpen_TheRefusalTellsWhat()
+    {
+        BulkInException refused = Assert.Throws<BulkInException>(() => BulkInQueue.Open(new Hostile(Device.Backend) { SubmitThrows = 1 }, Defaults));
+
+        Assert.Equal(BulkInError.SubmitFailed, refused.Error);
+        Assert.IsType<InvalidDataException>(refused.InnerException);
+        Assert.True(Device.IsBackendDisposed, "What was posted was freed.");
+    }
+
+    [Fact]
+    [FaultRow(73)]
+    public async Task Backend_SubmitThrowsAtARecovery_ItsRefusalAndTheLogTellWhat()
+    {
+        FakeLogger logger = new();
+        Hostile backend = new(Device.Backend);
+        BulkInQueue queue = BulkInQueue.Open(backend, Manual with { Logger = logger });
+        Device.Stall();
+        await FaultAsync(queue, BulkInError.Stall);
+        backend.SubmitThrows = 1;
+
+        BulkInException refused = await Assert.ThrowsAsync<BulkInException>(() => queue.RecoverAsync().InTime());
+
+        Assert.IsType<InvalidDataException>(refused.InnerException);
+        Assert.Contains(logger.Collector.GetSnapshot(), record => record.Id.Id == 10 && record.Exception == refused.InnerException);
+        await queue.RecoverAsync().InTime();
+        await WorksAsync(queue);
+        await queue.DisposeAsync().InTime();
+    }
+
+    [Fact]
+    [FaultRow(73)]
     public async Task Backend_CancelThrows_TheOthersAreCancelledAndTheDrainIsBounded()
     {
         Hostile backend = new(Device.Backend) { CancelThrows = 1 };
@@ -350,6 +427,32 @@ public sealed class UserCodeTests : FaultTest
         backend.IsClosedThrows = 1;
         await queue.DisposeAsync().InTime();
         device.AllowedLeaks = 4;
+    }
+
+    [Fact]
+    [FaultRow(73)]
+    public async Task Backend_IsClosedThrows_IsLoggedOnceAndCountsAsOpen()
+    {
+        using SimulatedEndpoint device = new(EndpointOptions with { Capabilities = BulkInCapabilities.OwnerMayClose });
+        FakeLogger logger = new();
+        Hostile backend = new(device.Backend) { IsClosedThrows = int.MaxValue };
+        BulkInQueue queue = BulkInQueue.Open(backend, Defaults with { Logger = logger });
+
+        // Each look is half a second after the one before.
+        for (int look = 0; look < 4; look++)
+        {
+            int left = backend.IsClosedThrows;
+            await ClockUntilAsync(() => backend.IsClosedThrows < left);
+        }
+
+        await UntilAsync(() => logger.Collector.GetSnapshot().Any(record => record.Id.Id == 9), "the message");
+        device.Deliver([1]);
+        await DataAsync(queue, 1);
+        await queue.DisposeAsync().InTime();
+
+        FakeLogRecord said = Assert.Single(logger.Collector.GetSnapshot(), record => record.Id.Id == 9);
+        Assert.Equal(LogLevel.Warning, said.Level);
+        Assert.IsType<InvalidDataException>(said.Exception);
     }
 
     [Theory]
