@@ -13,13 +13,18 @@ internal sealed class ReadyList(int capacity)
 
     public int Count => _items.Count;
 
-    /// <summary>True when the next entry is a fault that is still to be thrown, published or not.</summary>
-    public bool IsFaultNext
+    /// <summary>Transfers that wait to be delivered.</summary>
+    public int Transfers
     {
         get
         {
-            DropWhatIsOver();
-            return _items.TryPeek(out ReadyItem item) && item.Fault is not null;
+            int transfers = 0;
+            foreach (ReadyItem item in _items)
+            {
+                transfers += item.Fault is null ? 1 : 0;
+            }
+
+            return transfers;
         }
     }
 
@@ -50,7 +55,7 @@ internal sealed class ReadyList(int capacity)
     {
         received = default;
         fault = null;
-        DropWhatIsOver();
+        DropThrown();
         if (!_items.TryPeek(out ReadyItem item))
         {
             return null;
@@ -67,14 +72,17 @@ internal sealed class ReadyList(int capacity)
             return TakeOutcome.Nothing;
         }
 
+        // Dropped by the next look, unless it sticks by then.
+        item.Fault.Delivered = true;
         fault = item.Fault;
-        fault.Delivered = true;
-        if (!ReferenceEquals(fault, _sticky))
-        {
-            _ = _items.Dequeue();
-        }
-
         return TakeOutcome.Fault;
+    }
+
+    /// <summary>True when a fault comes before the next data, published or not: one that was not thrown yet, or that sticks.</summary>
+    public bool IsFaultNext()
+    {
+        DropThrown();
+        return _items.TryPeek(out ReadyItem item) && item.Fault is not null;
     }
 
     /// <summary>Makes a fault visible to receives.</summary>
@@ -135,10 +143,10 @@ internal sealed class ReadyList(int capacity)
         }
     }
 
-    /// <summary>A fault that stuck is over once it was thrown; until now it kept its place, should it stick again.</summary>
-    private void DropWhatIsOver()
+    /// <summary>A fault that was thrown leaves nothing behind, unless it sticks.</summary>
+    private void DropThrown()
     {
-        while (_items.TryPeek(out ReadyItem item) && item.Fault is { Delivered: true } over && !ReferenceEquals(over, _sticky))
+        while (_items.TryPeek(out ReadyItem item) && item.Fault is { Delivered: true } thrown && !ReferenceEquals(thrown, _sticky))
         {
             _ = _items.Dequeue();
         }

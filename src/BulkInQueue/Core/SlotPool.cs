@@ -81,7 +81,7 @@ internal sealed class SlotPool
         {
             lock (Gate)
             {
-                return _ready.Count + _slots.Count;
+                return _ready.Transfers + _slots.Count;
             }
         }
     }
@@ -132,7 +132,7 @@ internal sealed class SlotPool
     {
         lock (Gate)
         {
-            if (_ready.IsFaultNext)
+            if (_ready.IsFaultNext())
             {
                 received = default;
                 return false;

@@ -169,4 +169,24 @@ public sealed class SubmitFaultTests : FaultTest
         await queue.RecoverAsync().InTime();
         await DataAsync(queue, 2);
     }
+
+    [Fact]
+    [FaultRow(82)]
+    public async Task Discard_BehindAFaultThatWasThrown_DropsTheData()
+    {
+        BulkInQueue queue = Open(Manual);
+        Device.Hold();
+        Device.StallOnce();
+        Device.Deliver([1]);
+        Device.StopHolding();
+        await FaultAsync(queue, BulkInError.Stall);
+        await StateAsync(queue, BulkInState.Faulted);
+        Assert.Equal(0, queue.Discard());
+
+        // Recovered, the fault is over: what lay behind it is what is ready.
+        await queue.RecoverAsync().InTime();
+
+        Assert.Equal(1, queue.Discard());
+        await WorksAsync(queue);
+    }
 }
