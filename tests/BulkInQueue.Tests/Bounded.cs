@@ -6,7 +6,7 @@ namespace BulkIn;
 internal static class Bounded
 {
     // Far above anything a healthy run needs, on a busy machine too.
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
     public static Task<T> InTime<T>(this ValueTask<T> task, [CallerArgumentExpression(nameof(task))] string? what = null) => task.AsTask().InTime(what);
 
@@ -18,15 +18,17 @@ internal static class Bounded
         return await task;
     }
 
-    public static async Task InTime(this Task task, [CallerArgumentExpression(nameof(task))] string? what = null)
+    public static Task InTime(this Task task, [CallerArgumentExpression(nameof(task))] string? what = null) => task.InTime(Limit, what);
+
+    public static async Task InTime(this Task task, TimeSpan limit, string? what)
     {
         try
         {
-            await task.WaitAsync(Bound);
+            await task.WaitAsync(limit);
         }
         catch (TimeoutException) when (!task.IsCompleted)
         {
-            throw new TimeoutException($"'{what}' did not end within {Bound.TotalSeconds} s: a hang.");
+            throw new TimeoutException($"'{what}' did not end within {limit.TotalSeconds} s: a hang.");
         }
     }
 }

@@ -1,0 +1,776 @@
+using System.Collections.Concurrent;
+using BulkIn.Backends;
+using BulkIn.Testing;
+using Microsoft.Extensions.Logging;
+using Xunit;
+
+namespace BulkIn;
+
+/// <summary>
+/// One window, a reader, and what happens in the window: somebody stands there at a gate, the acts are done one after the other by threads of their own as far as they get,
+/// the gate opens, everything must end, and the ledger must add up. Nothing here waits for a time.
+/// </summary>
+/// <remarks>
+/// The device sends one-byte messages with the numbers 0, 1, 2, …: the transfer with sequence number n holds n. Whatever happens, the reader must get all that
+/// the device handed to a transfer, in order and once, but for what a dispose counts as discarded.
+/// </remarks>
+internal sealed class InterleavingRun : ILogger
+{
+    private const int Depth = 4;
+
+    // For acts at one moment: long enough for the one to pass the other.
+    private const int LongestSpin = 500;
+
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
+
+    private readonly Window _window;
+    private readonly Reading _reading;
+    private readonly IReadOnlyList<Act> _acts;
+    private readonly bool _isTogether;
+    private readonly VirtualClock _clock = new();
+    private readonly SimulationGate _gate = new(Bounded.Limit);
+    private readonly SimulatedEndpoint _device;
+    private readonly BulkInQueue _queue;
+    private readonly CancellationTokenSource _cancel = new();
+    private readonly GatedMemory _gated;
+    private readonly ConcurrentQueue<(long Sequence, int Number)> _received = new();
+    private readonly ConcurrentQueue<BulkInException> _thrown = new();
+    private readonly ConcurrentQueue<BulkInLease> _leases = new();
+    private readonly List<(Act Act, Task End)> _verbs = [];
+    private readonly List<Thread> _threads = [];
+    private readonly ConcurrentQueue<Exception?> _failures = new();
+
+    private Task<string>? _reader;
+    private int _armed;
+    private bool _mayBeUnnoticed;
+    private byte _next;
+    private long _handed;
+
+    private InterleavingRun(Window window, Reading reading, IReadOnlyList<Act> acts, bool isTogether)
+    {
+        _isTogether = isTogether;
+        _window = window;
+        _reading = reading;
+        _acts = acts;
+        _gated = new GatedMemory(_gate);
+        _device = new SimulatedEndpoint(new SimulatedEndpointOptions { MaxPacketSize = 16, LogCapacity = 128, TimeProvider = _clock });
+        _device.Hooks.Submitting = _ => Stand(Window.Reposting, Window.RepostingAfterCopy, Window.PostingAgain, Window.RecoverPosting, Window.ResumePosting);
+        _device.Hooks.Submitted = _ => Stand(Window.Reposted);
+        _device.Hooks.Cancelling = _ => Stand(Window.Cancelling, Window.PauseCancelling, Window.StopCancelling, Window.DisposeCancelling);
+        _device.Hooks.Cancelled = _ => Stand(Window.Cancelled);
+        _device.Hooks.Completed = _ => Stand(Window.Completed);
+        _device.Hooks.Completing = completion =>
+        {
+            _ = Interlocked.Add(ref _handed, completion.Length);
+            Stand(Window.Completing);
+        };
+        _queue = _device.OpenQueue(new BulkInQueueOptions
+        {
+            Depth = Depth,
+            SpareBuffers = window == Window.RepostingAfterCopy ? 0 : 1,
+            BufferLength = 16,
+            Recovery = IsManual ? BulkInRecovery.Manual : BulkInRecovery.Automatic,
+            RecoveryBackoff = window == Window.BackingOff ? TimeSpan.FromMilliseconds(100) : TimeSpan.Zero,
+            DisposeTimeout = TimeSpan.FromHours(1),
+            TimeProvider = _clock,
+            Logger = this,
+        });
+    }
+
+    private bool IsManual => _window is Window.RecoverClearing or Window.RecoverPosting or Window.ResumeClearing;
+
+    /// <summary>Who stands there holds the queue's lock.</summary>
+    private bool IsLocked => _window is Window.Reposting or Window.Reposted or Window.RepostingAfterCopy or Window.PostingAgain or Window.RecoverPosting or Window.ResumePosting;
+
+    private bool IsDraining => _window is Window.Draining or Window.PauseDraining or Window.StopDraining or Window.DisposeDraining;
+
+    /// <summary>The window itself is a fault's.</summary>
+    private bool IsFault => IsManual || _window is >= Window.Cancelling and <= Window.GivingUp;
+
+    private IEnumerable<Act> WindowVerbs => _window switch
+    {
+        Window.RecoverClearing or Window.RecoverPosting => [Act.Recover],
+        Window.PauseCancelling or Window.PauseDraining => [Act.Pause],
+        Window.ResumeClearing or Window.ResumePosting => [Act.Pause, Act.Resume],
+        Window.StopCancelling or Window.StopDraining => [Act.Stop],
+        Window.DisposeCancelling or Window.DisposeDraining => [Act.Dispose],
+        _ => [],
+    };
+
+    /// <summary>Some things cannot be: a blocking receive has no memory to stand at, and nobody can begin to read while the lock is held.</summary>
+    public static bool IsPossible(Window window, Reading reading) => window switch
+    {
+        Window.Reposting or Window.Reposted => reading != Reading.Nobody,
+        Window.RepostingAfterCopy => reading is Reading.Awaiting or Reading.Blocking,
+        Window.Copying => reading == Reading.Awaiting,
+        Window.RecoverPosting => reading == Reading.Nobody,
+        _ => true,
+    };
+
+    /// <summary>The acts one after the other, in the window.</summary>
+    public static Task PlayAsync(Window window, Reading reading, params Act[] acts) => PlayAsync(
+        new InterleavingRun(window, reading, acts, isTogether: false),
+        static run =>
+        {
+            foreach (Act act in run._acts)
+            {
+                run.Begin(act);
+            }
+        });
+
+    /// <summary>The acts at one moment, with nobody standing anywhere.</summary>
+    public static Task PlayTogetherAsync(Reading reading, Random random, params Act[] acts) => PlayAsync(
+        new InterleavingRun(Window.AtRest, reading, acts, isTogether: true),
+        run => run.BeginTogether(random));
+
+    private static async Task PlayAsync(InterleavingRun run, Action<InterleavingRun> begin)
+    {
+        try
+        {
+            await run.EnterAsync();
+            begin(run);
+            await run.LeaveAsync();
+            await run.EndAsync();
+        }
+        catch (Exception failure)
+        {
+            string how = string.Join(run._isTogether ? " with " : ", then ", run._acts);
+            throw new SequenceFailure($"{run._window}, {run._reading}: {how}\n{failure.Message}\nState {run._queue.State}\n{run._device.Log}", failure);
+        }
+    }
+
+    bool ILogger.IsEnabled(LogLevel logLevel) => true;
+
+    IDisposable? ILogger.BeginScope<TState>(TState state) => null;
+
+    void ILogger.Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        switch ((ControlEvent)eventId.Id)
+        {
+            case ControlEvent.Faulted:
+                Stand(Window.Reporting);
+                break;
+            case ControlEvent.GaveUp:
+                Stand(Window.GivingUp);
+                break;
+            default:
+                break;
+        }
+    }
+
+    // ---- Into the window. ----
+
+    private void Stand(params ReadOnlySpan<Window> places)
+    {
+        if (places.Contains(_window) && Interlocked.Exchange(ref _armed, 0) == 1)
+        {
+            _gate.Pass();
+        }
+    }
+
+    private async Task EnterAsync()
+    {
+        if (IsManual)
+        {
+            await FaultAsync();
+        }
+        else if (_reading == Reading.Nobody)
+        {
+            Deliver();
+            Deliver();
+        }
+
+        if (_window is Window.ResumeClearing or Window.ResumePosting)
+        {
+            await _queue.PauseAsync().InTime();
+        }
+
+        if (_window != Window.RecoverClearing)
+        {
+            await StartReaderAsync();
+        }
+
+        _armed = 1;
+        switch (_window)
+        {
+            case Window.Reposting or Window.Reposted or Window.RepostingAfterCopy or Window.Copying:
+                Deliver();
+                break;
+            case Window.Completing or Window.Completed:
+                // The thread that delivers is the one that reports.
+                StartThread(Deliver);
+                break;
+            case Window.Cancelling or Window.Cancelled or Window.Reporting or Window.PostingAgain:
+                _device.StallOnce();
+                break;
+            case Window.Draining:
+                _device.Cancels.Always(new SimulatedCancel { Outcome = CancelOutcome.Late });
+                _device.StallOnce();
+                break;
+            case Window.Probing:
+                _ = _device.Probes.Next(new SimulatedProbe { Gate = _gate });
+                _device.Error();
+                break;
+            case Window.Clearing:
+                _ = _device.ClearHalts.Next(new SimulatedClearHalt { Gate = _gate });
+                _device.Stall();
+                break;
+            case Window.BackingOff:
+                _ = _device.ClearHalts.Next(new SimulatedClearHalt { Answer = SimulatedResults.Of(BackendStatus.Pipe) });
+                _device.Stall();
+                break;
+            case Window.GivingUp:
+                _device.Interrupt(Interruption.Reset);
+                break;
+            case Window.RecoverClearing or Window.ResumeClearing:
+                _ = _device.ClearHalts.Next(new SimulatedClearHalt { Gate = _gate });
+                Begin(WindowVerbs.Last());
+                break;
+            case Window.PauseDraining or Window.StopDraining or Window.DisposeDraining:
+                _device.Cancels.Always(new SimulatedCancel { Outcome = CancelOutcome.Late });
+                Begin(WindowVerbs.Last());
+                break;
+            case Window.RecoverPosting or Window.ResumePosting or Window.PauseCancelling or Window.StopCancelling or Window.DisposeCancelling:
+                Begin(WindowVerbs.Last());
+                break;
+            default:
+                return;
+        }
+
+        if (IsDraining)
+        {
+            await _device.WaitUntilAsync(static d => d is { Posted: 0, HeldCompletions: > 0 }, Bounded.Limit);
+        }
+        else if (_window == Window.BackingOff)
+        {
+            await _device.WaitUntilAsync(static d => d.Log.OfKind(SimulatedEventKind.ProbeAnswered).Count > 0, Bounded.Limit);
+        }
+        else
+        {
+            await _gate.WhenReachedAsync();
+        }
+
+        if (_window == Window.RecoverClearing)
+        {
+            await StartReaderAsync();
+        }
+    }
+
+    /// <summary>A manual queue's fault, thrown already; when nobody reads, with two transfers of data behind it.</summary>
+    private async Task FaultAsync()
+    {
+        _device.Hold();
+        _device.StallOnce();
+        if (_reading == Reading.Nobody)
+        {
+            Deliver();
+            Deliver();
+        }
+
+        _device.StopHolding();
+        try
+        {
+            _ = await _queue.RecvAsync(new byte[16]).InTime();
+            Assert.Fail("There is no fault.");
+        }
+        catch (BulkInException fault)
+        {
+            _thrown.Enqueue(fault);
+        }
+
+        while (_queue.State != BulkInState.Faulted)
+        {
+            await Task.Yield();
+        }
+    }
+
+    private void Deliver()
+    {
+        try
+        {
+            _device.Deliver([_next++]);
+        }
+        catch (InvalidOperationException) when (_device.IsUnplugged)
+        {
+            // A device that is not there sends nothing.
+            return;
+        }
+    }
+
+    // ---- The reader: reads one transfer, as the documentation says one should. ----
+
+    private async Task StartReaderAsync()
+    {
+        switch (_reading)
+        {
+            case Reading.Awaiting:
+                byte[] bytes = new byte[16];
+                _reader = _window == Window.Copying
+                    ? ReadAsync(async () => Take(await _queue.RecvAsync(_gated.Memory, Timeout, _cancel.Token), _gated.Bytes))
+                    : ReadAsync(async () => Take(await _queue.RecvAsync(bytes, Timeout, _cancel.Token), bytes));
+                break;
+            case Reading.Leasing:
+                _reader = ReadAsync(async () => Take(await _queue.LeaseAsync(Timeout, _cancel.Token)));
+                break;
+            case Reading.Blocking:
+                TaskCompletionSource<Thread> started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                _reader = Task.Factory.StartNew(
+                    () =>
+                    {
+                        started.SetResult(Thread.CurrentThread);
+                        byte[] own = new byte[16];
+                        return ReadAsync(() => Task.FromResult(Take(_queue.Recv(own, Timeout), own)));
+                    },
+                    CancellationToken.None,
+                    TaskCreationOptions.LongRunning,
+                    TaskScheduler.Default).Unwrap();
+                UntilBlocked(await started.Task);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private async Task<string> ReadAsync(Func<Task<string>> receive)
+    {
+        while (true)
+        {
+            try
+            {
+                return await receive();
+            }
+            catch (BulkInException fault)
+            {
+                _thrown.Enqueue(fault);
+                if (!fault.RecoversByItself)
+                {
+                    return "fault";
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                return "cancelled";
+            }
+            catch (ObjectDisposedException)
+            {
+                return "disposed";
+            }
+        }
+    }
+
+    private string Take(BulkInResult result, byte[] destination)
+    {
+        if (!result.IsData)
+        {
+            return result.Status == BulkInStatus.Stopped ? "stopped" : "timed out";
+        }
+
+        Assert.Equal((1, 0, true), (result.Length, result.Remaining, result.EndOfMessage));
+        _received.Enqueue((result.Sequence, destination[0]));
+        return "data";
+    }
+
+    private string Take(BulkInLease lease)
+    {
+        if (!lease.IsData)
+        {
+            return lease.Status == BulkInStatus.Stopped ? "stopped" : "timed out";
+        }
+
+        Assert.Equal((1, true), (lease.Length, lease.EndOfMessage));
+        _received.Enqueue((lease.Sequence, lease.Span[0]));
+        _leases.Enqueue(lease);
+        return "data";
+    }
+
+    // ---- In the window. ----
+
+    private Thread StartThread(Action body)
+    {
+        Thread thread = new(() => _failures.Enqueue(Record.Exception(body))) { IsBackground = true };
+        _threads.Add(thread);
+        thread.Start();
+        return thread;
+    }
+
+    private static void UntilBlocked(Thread thread)
+    {
+        long start = TimeProvider.System.GetTimestamp();
+        while (thread.IsAlive && !thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin))
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(start) < Bounded.Limit, "A thread neither ends nor waits.");
+            _ = Thread.Yield();
+        }
+    }
+
+    /// <summary>Does it as far as it gets. Only what needs the queue's lock may be kept waiting by somebody who stands in it: never the device, whose completions take no lock.</summary>
+    private void Begin(Act act)
+    {
+        Thread thread = StartThread(() => Do(act));
+        if (IsLocked && act >= Act.Receive)
+        {
+            UntilBlocked(thread);
+        }
+        else
+        {
+            Assert.True(thread.Join(Bounded.Limit), $"{act} blocks.");
+        }
+    }
+
+    private void BeginTogether(Random random)
+    {
+        Barrier start = new(_acts.Count);
+        foreach (Act act in _acts)
+        {
+            int turns = random.Next(LongestSpin);
+            _ = StartThread(() =>
+            {
+                start.SignalAndWait();
+                Thread.SpinWait(turns);
+                Do(act);
+            });
+        }
+    }
+
+    private void Do(Act act)
+    {
+        switch (act)
+        {
+            case Act.Deliver:
+                Deliver();
+                break;
+            case Act.Stall when !_device.IsUnplugged:
+                _device.Stall();
+                break;
+            case Act.Interrupt:
+                _device.Interrupt(Interruption.Reset);
+                break;
+            case Act.Unplug:
+                _mayBeUnnoticed = _device.Posted == 0 || _isTogether;
+                _device.Unplug();
+                break;
+            case Act.Cancel:
+                _cancel.Cancel();
+                break;
+            case Act.Timeout:
+                _clock.Advance(Timeout);
+                break;
+            case Act.Receive:
+                _ = ReceiveNow();
+                break;
+            case Act.Recover or Act.Pause or Act.Resume or Act.Stop or Act.Dispose:
+                Task verb = Verb(act);
+                lock (_verbs)
+                {
+                    _verbs.Add((act, verb));
+                }
+
+                break;
+            default:
+                break;
+        }
+    }
+
+    private Task Verb(Act act)
+    {
+        try
+        {
+            return act switch
+            {
+                Act.Recover => _queue.RecoverAsync(),
+                Act.Pause => _queue.PauseAsync(),
+                Act.Resume => _queue.ResumeAsync(),
+                Act.Stop => _queue.StopAsync(),
+                _ => _queue.DisposeAsync().AsTask(),
+            };
+        }
+        catch (ObjectDisposedException refused)
+        {
+            return Task.FromException(refused);
+        }
+    }
+
+    /// <returns>False: nothing more can come now.</returns>
+    private bool ReceiveNow()
+    {
+        byte[] bytes = new byte[16];
+        try
+        {
+            return _queue.TryRecv(bytes, out BulkInResult result) && Take(result, bytes) == "data";
+        }
+        catch (BulkInException fault)
+        {
+            _thrown.Enqueue(fault);
+            return _queue.State switch
+            {
+                BulkInState.Faulted => false,
+                BulkInState.Gone => !fault.IsTerminal,
+                _ => true,
+            };
+        }
+        catch (ObjectDisposedException)
+        {
+            Assert.Equal(BulkInState.Disposed, _queue.State);
+            return false;
+        }
+        catch (InvalidOperationException) when (_reader is not null || _acts.Count(static a => a == Act.Receive) > 1)
+        {
+            // A second receive at once is refused and harms nobody.
+            return false;
+        }
+    }
+
+    // ---- Out of the window, and home. ----
+
+    private async Task LeaveAsync()
+    {
+        _gate.Open();
+        if (IsDraining)
+        {
+            _device.Cancels.Reset();
+            _device.StopHolding();
+        }
+
+        foreach (Thread thread in _threads)
+        {
+            Assert.True(thread.Join(Bounded.Limit), "A thread does not end though the window is left.");
+        }
+
+        Assert.All(_failures, Assert.Null);
+
+        foreach ((Act act, Task end) in _verbs)
+        {
+            await EndOfAsync(end, $"{act}");
+            Assert.True(IsAllowed(act, end.Exception?.InnerException), $"{act} ended with {end.Exception?.InnerException}");
+        }
+    }
+
+    /// <summary>The contract's outcomes of a verb, by what else is going on.</summary>
+    private bool IsAllowed(Act act, Exception? failure) => failure switch
+    {
+        null => true,
+        ObjectDisposedException => Has(Act.Dispose) && act != Act.Dispose,
+        InvalidOperationException => act switch
+        {
+            Act.Recover => Has(Act.Pause) || Has(Act.Stop),
+            Act.Resume => Has(Act.Stop) || IsFaulted,
+            Act.Pause => Has(Act.Stop),
+            _ => false,
+        },
+        BulkInException fault => fault.IsTerminal && Has(Act.Unplug) && act is Act.Recover or Act.Resume or Act.Pause,
+        _ => false,
+    };
+
+    private bool Has(Act act) => _acts.Contains(act) || WindowVerbs.Contains(act);
+
+    /// <summary>The queue may have to wait for RecoverAsync.</summary>
+    private bool IsFaulted => Has(Act.Interrupt) || _window == Window.GivingUp || IsManual;
+
+    private async Task EndAsync()
+    {
+        await SettleAsync();
+        Assert.Contains(_queue.State, AllowedStates());
+        if (_queue.State == BulkInState.Disposed)
+        {
+            await EndReaderAsync();
+        }
+        else
+        {
+            await GoHomeAsync();
+        }
+
+        ReturnLeases();
+        if (_queue.State == BulkInState.Running)
+        {
+            Deliver();
+            Assert.True(ReceiveNow(), "The queue runs and receives nothing.");
+            Assert.Equal(Depth, _device.Posted);
+        }
+
+        if (_queue.State == BulkInState.Gone)
+        {
+            BulkInException gone = Assert.Throws<BulkInException>(() => _queue.TryRecv(new byte[16], out _));
+            Assert.Equal(BulkInError.DeviceGone, gone.Error);
+        }
+
+        VerifyFaults();
+        await EndOfAsync(_queue.DisposeAsync().AsTask(), "The last dispose");
+        VerifyData();
+        _cancel.Dispose();
+        ((IDisposable)_gated).Dispose();
+        _device.Dispose();
+    }
+
+    private void ReturnLeases()
+    {
+        while (_leases.TryDequeue(out BulkInLease lease))
+        {
+            lease.Dispose();
+        }
+    }
+
+    private List<BulkInState> AllowedStates()
+    {
+        if (Has(Act.Dispose))
+        {
+            return [BulkInState.Disposed];
+        }
+
+        if (Has(Act.Stop))
+        {
+            return [BulkInState.Stopped];
+        }
+
+        Act[] turns = [.. WindowVerbs.Concat(_acts).Where(static a => a is Act.Pause or Act.Resume)];
+        List<BulkInState> states = [turns is [.., Act.Pause] ? BulkInState.Paused : BulkInState.Running];
+        if ((IsLocked || _isTogether) && turns.Contains(Act.Pause))
+        {
+            // Verbs that wait for the lock, or begin at one moment, have no order.
+            states.AddRange(BulkInState.Running, BulkInState.Paused);
+        }
+
+        if (IsFaulted)
+        {
+            states.Add(BulkInState.Faulted);
+        }
+
+        if (Has(Act.Unplug))
+        {
+            // Found out when something is posted, or is to be.
+            _ = states.RemoveAll(s => s == BulkInState.Running && !_mayBeUnnoticed);
+            states.AddRange(BulkInState.Gone, BulkInState.Faulted);
+        }
+
+        return states;
+    }
+
+    /// <summary>The control has nothing to do: a verb that changes nothing is served after everything else.</summary>
+    private async Task SettleAsync()
+    {
+        if (Has(Act.Dispose))
+        {
+            return;
+        }
+
+        await EndOfAsync(_queue.State == BulkInState.Paused ? _queue.PauseAsync() : _queue.ResumeAsync(), "The control");
+    }
+
+    /// <summary>What a user would do: put the queue right, and read everything.</summary>
+    private async Task GoHomeAsync()
+    {
+        for (int turn = 0; ; turn++)
+        {
+            Assert.True(turn < 20, $"The queue does not get right: {_queue.State}.");
+            await SettleAsync();
+            BulkInState state = _queue.State;
+            if (_reader is not null && state != BulkInState.Paused)
+            {
+                // In any other state there is, or now comes, something that ends a receive.
+                if (state == BulkInState.Running)
+                {
+                    Deliver();
+                }
+
+                await EndReaderAsync();
+                continue;
+            }
+
+            ReturnLeases();
+            while (_reader is null && ReceiveNow())
+            {
+            }
+
+            switch (state)
+            {
+                case BulkInState.Paused:
+                    await EndOfAsync(_queue.ResumeAsync(), "ResumeAsync");
+                    break;
+                case BulkInState.Faulted:
+                    await EndOfAsync(_queue.RecoverAsync(), "RecoverAsync");
+                    break;
+                case BulkInState.Running when _device.Posted < Depth || _device.WaitingMessages > 0:
+                    // What was received made slots be posted, and these may have met another fault.
+                    break;
+                default:
+                    return;
+            }
+        }
+    }
+
+    private async Task EndReaderAsync()
+    {
+        if (_reader is not { } reader)
+        {
+            return;
+        }
+
+        await EndOfAsync(reader, "The receive");
+        _reader = null;
+        string end = await reader;
+        Assert.True(
+            end switch
+            {
+                "data" => true,
+                "timed out" => Has(Act.Timeout) || _window == Window.BackingOff,
+                "cancelled" => Has(Act.Cancel),
+                "stopped" => Has(Act.Stop),
+                "fault" => IsFault || IsFaulted || Has(Act.Stall) || Has(Act.Unplug),
+                _ => Has(Act.Dispose),
+            },
+            $"The receive ended: {end}.");
+    }
+
+    /// <summary>In order, once, and all that was handed to a transfer but for what the dispose says it discarded.</summary>
+    private void VerifyData()
+    {
+        List<(long Sequence, int Number)> received = [.. _received.Order()];
+        for (int i = 0; i < received.Count; i++)
+        {
+            Assert.Equal((i, i), received[i]);
+        }
+
+        Assert.Equal(_handed, received.Count + _queue.Statistics.BytesDiscarded);
+        Assert.Equal(0, _queue.Statistics.Leaked);
+        if (!Has(Act.Dispose))
+        {
+            Assert.Equal(0, _queue.Statistics.BytesDiscarded);
+        }
+
+        if (!Has(Act.Dispose) && !Has(Act.Stop) && !Has(Act.Unplug))
+        {
+            Assert.Equal(_next, received.Count);
+        }
+    }
+
+    /// <summary>Each generation is thrown once, or until it is recovered from; the last of them may have become DeviceGone.</summary>
+    private void VerifyFaults()
+    {
+        if (Has(Act.Dispose))
+        {
+            return;
+        }
+
+        bool isGone = _thrown.Any(static f => f.IsTerminal);
+        int once = _thrown.Count(static f => f.RecoversByItself);
+        int again = _thrown.Where(static f => f is { RecoversByItself: false, IsTerminal: false }).DistinctBy(static f => (f.Error, f.Sequence)).Count();
+        long faults = _queue.Statistics.Faults;
+        Assert.True(
+            once + again <= faults && once + again >= faults - (isGone ? 1 : 0),
+            $"{faults} faults, but thrown were: {string.Join("; ", _thrown.Select(static f => f.Message))}");
+    }
+
+    /// <summary>However it ends.</summary>
+    private async Task EndOfAsync(Task task, string what)
+    {
+        Task end = task.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        while (_window == Window.BackingOff && !end.IsCompleted)
+        {
+            // A back-off ends by the clock alone. No faster than threads can start and end: a drain must not run into its bound before they ran.
+            _clock.Advance(_queue.State == BulkInState.Recovering ? TimeSpan.FromMilliseconds(100) : TimeSpan.Zero);
+            await Task.Factory.StartNew(static () => { }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        }
+
+        await end.InTime(what);
+        _ = task.Exception;
+    }
+}
