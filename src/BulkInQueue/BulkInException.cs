@@ -42,6 +42,13 @@ public sealed class BulkInException : IOException
     /// transferred before it failed.</summary>
     public long BytePosition { get; init; }
 
+    /// <summary>
+    /// Position in the stream: the <see cref="BulkInResult.Sequence"/> from which on nothing is missing because of this fault. Mostly <see cref="Sequence"/>. Greater, by
+    /// less than the queue's depth, when another transfer of the same generation failed behind some that brought data: that data is delivered after this fault, and
+    /// somewhere before this position it has one more gap, or several, which no other exception reports.
+    /// </summary>
+    public long IntactFrom { get; init; }
+
     /// <summary>True when the queue recovers by itself: the next receive waits for new data. False: it throws this fault again until
     /// <see cref="BulkInQueue.RecoverAsync"/> succeeds, or for good when <see cref="IsTerminal"/>. A fault that was met while the queue was being paused or stopped is
     /// thrown once all the same; there <see cref="BulkInQueue.ResumeAsync"/> recovers.</summary>

@@ -41,6 +41,9 @@ internal sealed class Fault
 
     public long BytePosition { get; set; }
 
+    /// <summary>The <see cref="BulkInResult.Sequence"/> from which on no transfer of the generation is missing.</summary>
+    public long IntactFrom { get; set; }
+
     /// <summary>Attempts made when the queue gave up; 0 before.</summary>
     public int AttemptsMade { get; init; }
 
@@ -67,6 +70,7 @@ internal sealed class Fault
         Thrown = Thrown,
         Sequence = Sequence,
         BytePosition = BytePosition,
+        IntactFrom = IntactFrom,
         AttemptsMade = attempts,
     };
 
@@ -111,6 +115,7 @@ internal sealed class Fault
         Class = result.Status == BackendStatus.HandleClosed ? FaultClass.Terminal : FaultClass.Recoverable,
         Sequence = cause?.Sequence ?? 0,
         BytePosition = cause?.BytePosition ?? 0,
+        IntactFrom = cause?.IntactFrom ?? 0,
     };
 
     /// <summary>NO_DEVICE as a transfer status is no proof of an unplug, and a cancel we did not ask for comes from outside.</summary>

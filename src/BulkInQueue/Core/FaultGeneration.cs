@@ -4,7 +4,7 @@ namespace BulkIn.Core;
 
 /// <summary>
 /// Makes one fault of everything that failed between two starts of posting. The first failure in submission order gives its position and, mostly, its error; the others only
-/// make it more serious. All members are called with the pool's gate held.
+/// make it more serious, and tell how far its gaps reach. All members are called with the pool's gate held.
 /// </summary>
 internal sealed class FaultGeneration(ReadyList ready, StreamCounters counters)
 {
@@ -17,6 +17,7 @@ internal sealed class FaultGeneration(ReadyList ready, StreamCounters counters)
     {
         _interrupted |= Fault.IsInterruption(status);
         _fault ??= Enqueue(Fault.OfTransfer(status, nativeStatus));
+        _fault.IntactFrom = counters.Sequence;
     }
 
     /// <summary>The transport still has a transfer, or may.</summary>
@@ -24,6 +25,7 @@ internal sealed class FaultGeneration(ReadyList ready, StreamCounters counters)
     {
         _missing = true;
         _fault ??= Enqueue(new Fault());
+        _fault.IntactFrom = counters.Sequence;
     }
 
     /// <summary>A submit was refused, behind all that had been posted.</summary>

@@ -15,7 +15,7 @@ internal static class FaultMessage
             endpoint,
             What(fault),
             Code(fault, code),
-            string.Create(CultureInfo.InvariantCulture, $"after {fault.Sequence} transfers and {fault.BytePosition} bytes"),
+            Where(fault),
             Next(fault),
             backend.GetRemedy(fault.Error, fault.Result));
         return new BulkInException(fault.Error, message, fault.Thrown)
@@ -25,6 +25,7 @@ internal static class FaultMessage
             Endpoint = endpoint.Address,
             Sequence = fault.Sequence,
             BytePosition = fault.BytePosition,
+            IntactFrom = fault.IntactFrom,
             RecoversByItself = fault.RecoversByItself,
         };
     }
@@ -46,6 +47,7 @@ internal static class FaultMessage
             Endpoint = backend.Endpoint.Address,
             Sequence = fault.Sequence,
             BytePosition = fault.BytePosition,
+            IntactFrom = fault.IntactFrom,
         };
     }
 
@@ -92,6 +94,14 @@ internal static class FaultMessage
         BulkInError.CompletionMissing => "a cancelled transfer did not come back: the event thread that pumps this handle has stopped, or the host controller hangs",
         _ => "an unknown error",
     };
+
+    private static string Where(Fault fault)
+    {
+        string where = string.Create(CultureInfo.InvariantCulture, $"after {fault.Sequence} transfers and {fault.BytePosition} bytes");
+        return fault.IntactFrom == fault.Sequence
+            ? where
+            : string.Create(CultureInfo.InvariantCulture, $"{where}, and again within the next {fault.IntactFrom - fault.Sequence} transfers");
+    }
 
     private static string? Code(Fault fault, int code)
     {

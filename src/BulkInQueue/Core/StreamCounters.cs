@@ -55,6 +55,7 @@ internal sealed class StreamCounters
     {
         fault.Sequence = Sequence;
         fault.BytePosition = Bytes;
+        fault.IntactFrom = Sequence;
     }
 
     /// <summary>Adds the transfers ended so far to sums by <see cref="TransferOutcome"/>.</summary>

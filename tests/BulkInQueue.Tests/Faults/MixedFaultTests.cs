@@ -12,7 +12,7 @@ public sealed class MixedFaultTests : FaultTest
         Random random = new(64);
         int sent = 0;
         int next = 0;
-        long fault = -1;
+        BulkInException? fault = null;
         int gaps = 0;
         for (int step = 0; step < 1000; step++)
         {
@@ -66,8 +66,8 @@ public sealed class MixedFaultTests : FaultTest
                     int number = BitConverter.ToInt32(Destination);
                     Assert.InRange(number, next, sent);
 
-                    // A generation of failures is one fault, at the first of them; the others are at most a queue's depth behind it.
-                    bool isCovered = fault >= 0 && result.Sequence - fault < queue.Depth;
+                    // A generation of failures is one fault, at the first of them, which says how far behind it the last of them is.
+                    bool isCovered = fault is not null && result.Sequence >= fault.Sequence && result.Sequence <= fault.IntactFrom;
                     Assert.True(number == next || isCovered, $"{next} to {number - 1} are missing, and no fault says so.");
                     gaps += number == next ? 0 : 1;
                     next = number + 1;
@@ -76,7 +76,7 @@ public sealed class MixedFaultTests : FaultTest
             catch (BulkInException reported)
             {
                 Assert.True(reported.RecoversByItself, reported.Message);
-                fault = reported.Sequence;
+                fault = reported;
             }
         }
     }

@@ -374,4 +374,44 @@ public sealed class RecoveryTests : FaultTest
 
         await WorksAsync(queue);
     }
+
+    [Fact]
+    [FaultRow(21)]
+    public async Task FailuresOfOneGeneration_WithDataBetween_AreOneFaultThatSaysHowFarItReaches()
+    {
+        BulkInQueue queue = Open();
+        Device.Deliver([1]);
+        Device.Hold();
+        Device.Error();
+        Device.Deliver([2]);
+        Device.Error();
+        Device.StopHolding();
+
+        await DataAsync(queue, 1);
+        BulkInException fault = await FaultAsync(queue);
+
+        // Between 2 and what comes next something is missing, too.
+        Assert.Equal((1L, 2L), (fault.Sequence, fault.IntactFrom));
+        Assert.Contains("after 1 transfers and 1 bytes, and again within the next 1 transfers", fault.Message, StringComparison.Ordinal);
+        await DataAsync(queue, 2);
+        await WorksAsync(queue);
+        Assert.Equal(1, queue.Statistics.Faults);
+    }
+
+    [Fact]
+    [FaultRow(26)]
+    public async Task OneFailure_WithDataBehindIt_IsIntactFromThere()
+    {
+        BulkInQueue queue = Open();
+        Device.Hold();
+        Device.Error();
+        Device.Deliver([1]);
+        Device.StopHolding();
+
+        BulkInException fault = await FaultAsync(queue);
+
+        Assert.Equal((0L, 0L), (fault.Sequence, fault.IntactFrom));
+        Assert.DoesNotContain("again", fault.Message, StringComparison.Ordinal);
+        await DataAsync(queue, 1);
+    }
 }

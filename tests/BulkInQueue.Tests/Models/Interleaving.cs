@@ -121,3 +121,43 @@ public enum Reading
     Blocking,
     Leasing,
 }
+
+/// <summary>What a window means for what happens in it.</summary>
+internal static class WindowFacts
+{
+    extension(Window window)
+    {
+        /// <summary>The queue's user recovers, and the fault was thrown before.</summary>
+        public bool IsManual => window is Window.RecoverClearing or Window.RecoverPosting or Window.ResumeClearing;
+
+        /// <summary>Who stands there holds the queue's lock.</summary>
+        public bool IsLocked => window is Window.Reposting or Window.Reposted or Window.RepostingAfterCopy or Window.PostingAgain or Window.RecoverPosting or Window.ResumePosting;
+
+        /// <summary>Nobody stands there: completions are held back.</summary>
+        public bool IsDraining => window is Window.Draining or Window.PauseDraining or Window.StopDraining or Window.DisposeDraining;
+
+        /// <summary>There was a fault before.</summary>
+        public bool IsFault => window.IsManual || window is >= Window.Cancelling and <= Window.GivingUp;
+
+        /// <summary>The verbs that lead there, in order.</summary>
+        public Act[] Verbs => window switch
+        {
+            Window.RecoverClearing or Window.RecoverPosting => [Act.Recover],
+            Window.PauseCancelling or Window.PauseDraining => [Act.Pause],
+            Window.ResumeClearing or Window.ResumePosting => [Act.Pause, Act.Resume],
+            Window.StopCancelling or Window.StopDraining => [Act.Stop],
+            Window.DisposeCancelling or Window.DisposeDraining => [Act.Dispose],
+            _ => [],
+        };
+
+        /// <summary>Somebody can read like that meanwhile: a blocking receive has no memory to stand at, and nobody can begin to read while the lock is held.</summary>
+        public bool Allows(Reading reading) => window switch
+        {
+            Window.Reposting or Window.Reposted => reading != Reading.Nobody,
+            Window.RepostingAfterCopy => reading is Reading.Awaiting or Reading.Blocking,
+            Window.Copying => reading == Reading.Awaiting,
+            Window.RecoverPosting => reading == Reading.Nobody,
+            _ => true,
+        };
+    }
+}

@@ -76,5 +76,5 @@ public sealed class InterleavingModelTests
         }
     }
 
-    private static IEnumerable<Reading> Readings(Window window) => Enum.GetValues<Reading>().Where(r => InterleavingRun.IsPossible(window, r));
+    private static IEnumerable<Reading> Readings(Window window) => Enum.GetValues<Reading>().Where(r => window.Allows(r));
 }

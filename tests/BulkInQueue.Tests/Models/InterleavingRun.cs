@@ -21,8 +21,6 @@ internal sealed class InterleavingRun : ILogger
     // For acts at one moment: long enough for the one to pass the other.
     private const int LongestSpin = 500;
 
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
-
     private readonly Window _window;
     private readonly Reading _reading;
     private readonly IReadOnlyList<Act> _acts;
@@ -33,14 +31,11 @@ internal sealed class InterleavingRun : ILogger
     private readonly BulkInQueue _queue;
     private readonly CancellationTokenSource _cancel = new();
     private readonly GatedMemory _gated;
-    private readonly ConcurrentQueue<(long Sequence, int Number)> _received = new();
-    private readonly ConcurrentQueue<BulkInException> _thrown = new();
-    private readonly ConcurrentQueue<BulkInLease> _leases = new();
+    private readonly InterleavingReader _reader;
     private readonly List<(Act Act, Task End)> _verbs = [];
     private readonly List<Thread> _threads = [];
     private readonly ConcurrentQueue<Exception?> _failures = new();
 
-    private Task<string>? _reader;
     private int _armed;
     private bool _mayBeUnnoticed;
     private byte _next;
@@ -69,43 +64,14 @@ internal sealed class InterleavingRun : ILogger
             Depth = Depth,
             SpareBuffers = window == Window.RepostingAfterCopy ? 0 : 1,
             BufferLength = 16,
-            Recovery = IsManual ? BulkInRecovery.Manual : BulkInRecovery.Automatic,
+            Recovery = window.IsManual ? BulkInRecovery.Manual : BulkInRecovery.Automatic,
             RecoveryBackoff = window == Window.BackingOff ? TimeSpan.FromMilliseconds(100) : TimeSpan.Zero,
             DisposeTimeout = TimeSpan.FromHours(1),
             TimeProvider = _clock,
             Logger = this,
         });
+        _reader = new InterleavingReader(_queue, window, reading, _gated);
     }
-
-    private bool IsManual => _window is Window.RecoverClearing or Window.RecoverPosting or Window.ResumeClearing;
-
-    /// <summary>Who stands there holds the queue's lock.</summary>
-    private bool IsLocked => _window is Window.Reposting or Window.Reposted or Window.RepostingAfterCopy or Window.PostingAgain or Window.RecoverPosting or Window.ResumePosting;
-
-    private bool IsDraining => _window is Window.Draining or Window.PauseDraining or Window.StopDraining or Window.DisposeDraining;
-
-    /// <summary>The window itself is a fault's.</summary>
-    private bool IsFault => IsManual || _window is >= Window.Cancelling and <= Window.GivingUp;
-
-    private IEnumerable<Act> WindowVerbs => _window switch
-    {
-        Window.RecoverClearing or Window.RecoverPosting => [Act.Recover],
-        Window.PauseCancelling or Window.PauseDraining => [Act.Pause],
-        Window.ResumeClearing or Window.ResumePosting => [Act.Pause, Act.Resume],
-        Window.StopCancelling or Window.StopDraining => [Act.Stop],
-        Window.DisposeCancelling or Window.DisposeDraining => [Act.Dispose],
-        _ => [],
-    };
-
-    /// <summary>Some things cannot be: a blocking receive has no memory to stand at, and nobody can begin to read while the lock is held.</summary>
-    public static bool IsPossible(Window window, Reading reading) => window switch
-    {
-        Window.Reposting or Window.Reposted => reading != Reading.Nobody,
-        Window.RepostingAfterCopy => reading is Reading.Awaiting or Reading.Blocking,
-        Window.Copying => reading == Reading.Awaiting,
-        Window.RecoverPosting => reading == Reading.Nobody,
-        _ => true,
-    };
 
     /// <summary>The acts one after the other, in the window.</summary>
     public static Task PlayAsync(Window window, Reading reading, params Act[] acts) => PlayAsync(
@@ -170,7 +136,7 @@ internal sealed class InterleavingRun : ILogger
 
     private async Task EnterAsync()
     {
-        if (IsManual)
+        if (_window.IsManual)
         {
             await FaultAsync();
         }
@@ -187,7 +153,7 @@ internal sealed class InterleavingRun : ILogger
 
         if (_window != Window.RecoverClearing)
         {
-            await StartReaderAsync();
+            await _reader.StartAsync(_cancel.Token);
         }
 
         _armed = 1;
@@ -224,20 +190,20 @@ internal sealed class InterleavingRun : ILogger
                 break;
             case Window.RecoverClearing or Window.ResumeClearing:
                 _ = _device.ClearHalts.Next(new SimulatedClearHalt { Gate = _gate });
-                Begin(WindowVerbs.Last());
+                Begin(_window.Verbs[^1]);
                 break;
             case Window.PauseDraining or Window.StopDraining or Window.DisposeDraining:
                 _device.Cancels.Always(new SimulatedCancel { Outcome = CancelOutcome.Late });
-                Begin(WindowVerbs.Last());
+                Begin(_window.Verbs[^1]);
                 break;
             case Window.RecoverPosting or Window.ResumePosting or Window.PauseCancelling or Window.StopCancelling or Window.DisposeCancelling:
-                Begin(WindowVerbs.Last());
+                Begin(_window.Verbs[^1]);
                 break;
             default:
                 return;
         }
 
-        if (IsDraining)
+        if (_window.IsDraining)
         {
             await _device.WaitUntilAsync(static d => d is { Posted: 0, HeldCompletions: > 0 }, Bounded.Limit);
         }
@@ -252,7 +218,7 @@ internal sealed class InterleavingRun : ILogger
 
         if (_window == Window.RecoverClearing)
         {
-            await StartReaderAsync();
+            await _reader.StartAsync(_cancel.Token);
         }
     }
 
@@ -268,20 +234,9 @@ internal sealed class InterleavingRun : ILogger
         }
 
         _device.StopHolding();
-        try
-        {
-            _ = await _queue.RecvAsync(new byte[16]).InTime();
-            Assert.Fail("There is no fault.");
-        }
-        catch (BulkInException fault)
-        {
-            _thrown.Enqueue(fault);
-        }
-
-        while (_queue.State != BulkInState.Faulted)
-        {
-            await Task.Yield();
-        }
+        await EndOfAsync(_queue.ResumeAsync(), "A verb that is refused, once the fault is there");
+        Assert.Equal(BulkInState.Faulted, _queue.State);
+        Assert.False(ReceiveNow(), "There is no fault.");
     }
 
     private void Deliver()
@@ -297,92 +252,6 @@ internal sealed class InterleavingRun : ILogger
         }
     }
 
-    // ---- The reader: reads one transfer, as the documentation says one should. ----
-
-    private async Task StartReaderAsync()
-    {
-        switch (_reading)
-        {
-            case Reading.Awaiting:
-                byte[] bytes = new byte[16];
-                _reader = _window == Window.Copying
-                    ? ReadAsync(async () => Take(await _queue.RecvAsync(_gated.Memory, Timeout, _cancel.Token), _gated.Bytes))
-                    : ReadAsync(async () => Take(await _queue.RecvAsync(bytes, Timeout, _cancel.Token), bytes));
-                break;
-            case Reading.Leasing:
-                _reader = ReadAsync(async () => Take(await _queue.LeaseAsync(Timeout, _cancel.Token)));
-                break;
-            case Reading.Blocking:
-                TaskCompletionSource<Thread> started = new(TaskCreationOptions.RunContinuationsAsynchronously);
-                _reader = Task.Factory.StartNew(
-                    () =>
-                    {
-                        started.SetResult(Thread.CurrentThread);
-                        byte[] own = new byte[16];
-                        return ReadAsync(() => Task.FromResult(Take(_queue.Recv(own, Timeout), own)));
-                    },
-                    CancellationToken.None,
-                    TaskCreationOptions.LongRunning,
-                    TaskScheduler.Default).Unwrap();
-                UntilBlocked(await started.Task);
-                break;
-            default:
-                break;
-        }
-    }
-
-    private async Task<string> ReadAsync(Func<Task<string>> receive)
-    {
-        while (true)
-        {
-            try
-            {
-                return await receive();
-            }
-            catch (BulkInException fault)
-            {
-                _thrown.Enqueue(fault);
-                if (!fault.RecoversByItself)
-                {
-                    return "fault";
-                }
-            }
-            catch (OperationCanceledException)
-            {
-                return "cancelled";
-            }
-            catch (ObjectDisposedException)
-            {
-                return "disposed";
-            }
-        }
-    }
-
-    private string Take(BulkInResult result, byte[] destination)
-    {
-        if (!result.IsData)
-        {
-            return result.Status == BulkInStatus.Stopped ? "stopped" : "timed out";
-        }
-
-        Assert.Equal((1, 0, true), (result.Length, result.Remaining, result.EndOfMessage));
-        _received.Enqueue((result.Sequence, destination[0]));
-        return "data";
-    }
-
-    private string Take(BulkInLease lease)
-    {
-        if (!lease.IsData)
-        {
-            return lease.Status == BulkInStatus.Stopped ? "stopped" : "timed out";
-        }
-
-        Assert.Equal((1, true), (lease.Length, lease.EndOfMessage));
-        _received.Enqueue((lease.Sequence, lease.Span[0]));
-        _leases.Enqueue(lease);
-        return "data";
-    }
-
     // ---- In the window. ----
 
     private Thread StartThread(Action body)
@@ -393,23 +262,13 @@ internal sealed class InterleavingRun : ILogger
         return thread;
     }
 
-    private static void UntilBlocked(Thread thread)
-    {
-        long start = TimeProvider.System.GetTimestamp();
-        while (thread.IsAlive && !thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin))
-        {
-            Assert.True(TimeProvider.System.GetElapsedTime(start) < Bounded.Limit, "A thread neither ends nor waits.");
-            _ = Thread.Yield();
-        }
-    }
-
     /// <summary>Does it as far as it gets. Only what needs the queue's lock may be kept waiting by somebody who stands in it: never the device, whose completions take no lock.</summary>
     private void Begin(Act act)
     {
         Thread thread = StartThread(() => Do(act));
-        if (IsLocked && act >= Act.Receive)
+        if (_window.IsLocked && act >= Act.Receive)
         {
-            UntilBlocked(thread);
+            thread.UntilBlocked();
         }
         else
         {
@@ -453,7 +312,7 @@ internal sealed class InterleavingRun : ILogger
                 _cancel.Cancel();
                 break;
             case Act.Timeout:
-                _clock.Advance(Timeout);
+                _clock.Advance(InterleavingReader.Timeout);
                 break;
             case Act.Receive:
                 _ = ReceiveNow();
@@ -490,42 +349,14 @@ internal sealed class InterleavingRun : ILogger
         }
     }
 
-    /// <returns>False: nothing more can come now.</returns>
-    private bool ReceiveNow()
-    {
-        byte[] bytes = new byte[16];
-        try
-        {
-            return _queue.TryRecv(bytes, out BulkInResult result) && Take(result, bytes) == "data";
-        }
-        catch (BulkInException fault)
-        {
-            _thrown.Enqueue(fault);
-            return _queue.State switch
-            {
-                BulkInState.Faulted => false,
-                BulkInState.Gone => !fault.IsTerminal,
-                _ => true,
-            };
-        }
-        catch (ObjectDisposedException)
-        {
-            Assert.Equal(BulkInState.Disposed, _queue.State);
-            return false;
-        }
-        catch (InvalidOperationException) when (_reader is not null || _acts.Count(static a => a == Act.Receive) > 1)
-        {
-            // A second receive at once is refused and harms nobody.
-            return false;
-        }
-    }
+    private bool ReceiveNow() => _reader.ReceiveNow(mayBeRefused: _reader.Pending is not null || _acts.Count(static a => a == Act.Receive) > 1);
 
     // ---- Out of the window, and home. ----
 
     private async Task LeaveAsync()
     {
         _gate.Open();
-        if (IsDraining)
+        if (_window.IsDraining)
         {
             _device.Cancels.Reset();
             _device.StopHolding();
@@ -553,7 +384,7 @@ internal sealed class InterleavingRun : ILogger
         InvalidOperationException => act switch
         {
             Act.Recover => Has(Act.Pause) || Has(Act.Stop),
-            Act.Resume => Has(Act.Stop) || IsFaulted,
+            Act.Resume => Has(Act.Stop) || MayBeFaulted,
             Act.Pause => Has(Act.Stop),
             _ => false,
         },
@@ -561,10 +392,10 @@ internal sealed class InterleavingRun : ILogger
         _ => false,
     };
 
-    private bool Has(Act act) => _acts.Contains(act) || WindowVerbs.Contains(act);
+    private bool Has(Act act) => _acts.Contains(act) || _window.Verbs.Contains(act);
 
     /// <summary>The queue may have to wait for RecoverAsync.</summary>
-    private bool IsFaulted => Has(Act.Interrupt) || _window == Window.GivingUp || IsManual;
+    private bool MayBeFaulted => Has(Act.Interrupt) || _window == Window.GivingUp || _window.IsManual;
 
     private async Task EndAsync()
     {
@@ -579,7 +410,7 @@ internal sealed class InterleavingRun : ILogger
             await GoHomeAsync();
         }
 
-        ReturnLeases();
+        _reader.ReturnLeases();
         if (_queue.State == BulkInState.Running)
         {
             Deliver();
@@ -593,20 +424,16 @@ internal sealed class InterleavingRun : ILogger
             Assert.Equal(BulkInError.DeviceGone, gone.Error);
         }
 
-        VerifyFaults();
+        if (!Has(Act.Dispose))
+        {
+            _reader.VerifyFaults();
+        }
+
         await EndOfAsync(_queue.DisposeAsync().AsTask(), "The last dispose");
         VerifyData();
         _cancel.Dispose();
         ((IDisposable)_gated).Dispose();
         _device.Dispose();
-    }
-
-    private void ReturnLeases()
-    {
-        while (_leases.TryDequeue(out BulkInLease lease))
-        {
-            lease.Dispose();
-        }
     }
 
     private List<BulkInState> AllowedStates()
@@ -621,15 +448,15 @@ internal sealed class InterleavingRun : ILogger
             return [BulkInState.Stopped];
         }
 
-        Act[] turns = [.. WindowVerbs.Concat(_acts).Where(static a => a is Act.Pause or Act.Resume)];
+        Act[] turns = [.. _window.Verbs.Concat(_acts).Where(static a => a is Act.Pause or Act.Resume)];
         List<BulkInState> states = [turns is [.., Act.Pause] ? BulkInState.Paused : BulkInState.Running];
-        if ((IsLocked || _isTogether) && turns.Contains(Act.Pause))
+        if ((_window.IsLocked || _isTogether) && turns.Contains(Act.Pause))
         {
             // Verbs that wait for the lock, or begin at one moment, have no order.
             states.AddRange(BulkInState.Running, BulkInState.Paused);
         }
 
-        if (IsFaulted)
+        if (MayBeFaulted)
         {
             states.Add(BulkInState.Faulted);
         }
@@ -663,7 +490,7 @@ internal sealed class InterleavingRun : ILogger
             Assert.True(turn < 20, $"The queue does not get right: {_queue.State}.");
             await SettleAsync();
             BulkInState state = _queue.State;
-            if (_reader is not null && state != BulkInState.Paused)
+            if (_reader.Pending is not null && state != BulkInState.Paused)
             {
                 // In any other state there is, or now comes, something that ends a receive.
                 if (state == BulkInState.Running)
@@ -675,8 +502,8 @@ internal sealed class InterleavingRun : ILogger
                 continue;
             }
 
-            ReturnLeases();
-            while (_reader is null && ReceiveNow())
+            _reader.ReturnLeases();
+            while (_reader.Pending is null && ReceiveNow())
             {
             }
 
@@ -699,14 +526,14 @@ internal sealed class InterleavingRun : ILogger
 
     private async Task EndReaderAsync()
     {
-        if (_reader is not { } reader)
+        if (_reader.Pending is not { } pending)
         {
             return;
         }
 
-        await EndOfAsync(reader, "The receive");
-        _reader = null;
-        string end = await reader;
+        await EndOfAsync(pending, "The receive");
+        _reader.Pending = null;
+        string end = await pending;
         Assert.True(
             end switch
             {
@@ -714,7 +541,7 @@ internal sealed class InterleavingRun : ILogger
                 "timed out" => Has(Act.Timeout) || _window == Window.BackingOff,
                 "cancelled" => Has(Act.Cancel),
                 "stopped" => Has(Act.Stop),
-                "fault" => IsFault || IsFaulted || Has(Act.Stall) || Has(Act.Unplug),
+                "fault" => _window.IsFault || MayBeFaulted || Has(Act.Stall) || Has(Act.Unplug),
                 _ => Has(Act.Dispose),
             },
             $"The receive ended: {end}.");
@@ -723,40 +550,12 @@ internal sealed class InterleavingRun : ILogger
     /// <summary>In order, once, and all that was handed to a transfer but for what the dispose says it discarded.</summary>
     private void VerifyData()
     {
-        List<(long Sequence, int Number)> received = [.. _received.Order()];
-        for (int i = 0; i < received.Count; i++)
-        {
-            Assert.Equal((i, i), received[i]);
-        }
-
-        Assert.Equal(_handed, received.Count + _queue.Statistics.BytesDiscarded);
-        Assert.Equal(0, _queue.Statistics.Leaked);
-        if (!Has(Act.Dispose))
-        {
-            Assert.Equal(0, _queue.Statistics.BytesDiscarded);
-        }
-
-        if (!Has(Act.Dispose) && !Has(Act.Stop) && !Has(Act.Unplug))
-        {
-            Assert.Equal(_next, received.Count);
-        }
-    }
-
-    /// <summary>Each generation is thrown once, or until it is recovered from; the last of them may have become DeviceGone.</summary>
-    private void VerifyFaults()
-    {
-        if (Has(Act.Dispose))
-        {
-            return;
-        }
-
-        bool isGone = _thrown.Any(static f => f.IsTerminal);
-        int once = _thrown.Count(static f => f.RecoversByItself);
-        int again = _thrown.Where(static f => f is { RecoversByItself: false, IsTerminal: false }).DistinctBy(static f => (f.Error, f.Sequence)).Count();
-        long faults = _queue.Statistics.Faults;
-        Assert.True(
-            once + again <= faults && once + again >= faults - (isGone ? 1 : 0),
-            $"{faults} faults, but thrown were: {string.Join("; ", _thrown.Select(static f => f.Message))}");
+        _reader.VerifyOrder();
+        BulkInStatistics statistics = _queue.Statistics;
+        Assert.Equal(_handed, _reader.Received + statistics.BytesDiscarded);
+        Assert.Equal(0, statistics.Leaked);
+        Assert.True(Has(Act.Dispose) || statistics.BytesDiscarded == 0, "Something was discarded, and nobody disposed.");
+        Assert.True(Has(Act.Dispose) || Has(Act.Stop) || Has(Act.Unplug) || _reader.Received == _next, $"{_next} were sent, and {_reader.Received} received.");
     }
 
     /// <summary>However it ends.</summary>

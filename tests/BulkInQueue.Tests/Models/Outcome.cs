@@ -22,8 +22,8 @@ internal readonly record struct Outcome(string Text)
     public static Outcome Data(ReadOnlySpan<byte> bytes, long transfer, int remaining, bool endOfMessage, bool untrusted) => new(FormattableString.Invariant(
         $"[{Convert.ToHexString(bytes)}] of transfer {transfer}{(remaining > 0 ? $", {remaining} more" : "")}{(endOfMessage ? ", end" : "")}{(untrusted ? ", untrusted" : "")}"));
 
-    public static Outcome Fault(BulkInError error, long transfers, long bytes, bool recovers) => new(FormattableString.Invariant(
-        $"{error} at transfer {transfers}, byte {bytes}{(recovers ? ", recovers" : "")}"));
+    public static Outcome Fault(BulkInError error, long transfers, long bytes, long intactFrom, bool recovers) => new(FormattableString.Invariant(
+        $"{error} at transfer {transfers}, byte {bytes}{(intactFrom == transfers ? "" : $", intact from {intactFrom}")}{(recovers ? ", recovers" : "")}"));
 
     /// <summary>A verb's fault: which one is the queue's to say, but that the device is gone.</summary>
     public static Outcome Failed(bool isTerminal) => new(isTerminal ? "failed, gone" : "failed");
