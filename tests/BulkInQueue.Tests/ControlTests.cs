@@ -256,6 +256,46 @@ public class ControlTests : QueueTest
     }
 
     [Fact]
+    [FaultRow(88)]
+    public async Task Verbs_AskedForBesideAFaultThatARecoveryLeft_TakeTurnsWithIt()
+    {
+        Task? first = null;
+        BulkInQueue? queue = null;
+        SimulationGate secondClear = new(Bounded.Limit);
+        Device.Hooks.ClearingHalt = () =>
+        {
+            if (first is not null)
+            {
+                secondClear.Pass();
+                return;
+            }
+
+            // In the recovery from the first halt: the device halts again as soon as something is posted.
+            Device.Hooks.Submitted = _ =>
+            {
+                Device.Hooks.Submitted = null;
+                Device.Stall();
+            };
+            first = queue!.ResumeAsync();
+        };
+        queue = Open(Defaults with { RecoveryBackoff = TimeSpan.Zero });
+        Device.Stall();
+
+        // The control stands in its handling of the second fault.
+        await secondClear.WhenReachedAsync().InTime();
+
+        Assert.True(first!.IsCompletedSuccessfully);
+        Assert.Equal((BulkInState.Recovering, 1L), (queue.State, queue.Statistics.Recoveries));
+        Task second = queue.ResumeAsync();
+        Assert.False(second.IsCompleted);
+
+        secondClear.Open();
+
+        await second.InTime();
+        Assert.Equal((BulkInState.Running, 2L), (queue.State, queue.Statistics.Recoveries));
+    }
+
+    [Fact]
     public async Task SubmitFault_AfterGoodData_DataFirstThenTheFault()
     {
         BulkInQueue queue = Open();

@@ -29,6 +29,7 @@ internal sealed class InterleavingRun : ILogger
     private readonly SimulationGate _gate = new(Bounded.Limit);
     private readonly SimulatedEndpoint _device;
     private readonly BulkInQueue _queue;
+    private readonly ControlRest _control;
     private readonly CancellationTokenSource _cancel = new();
     private readonly GatedMemory _gated;
     private readonly InterleavingReader _reader;
@@ -70,6 +71,7 @@ internal sealed class InterleavingRun : ILogger
             TimeProvider = _clock,
             Logger = this,
         });
+        _control = new ControlRest(_queue);
         _reader = new InterleavingReader(_queue, window, reading, _gated);
     }
 
@@ -399,9 +401,9 @@ internal sealed class InterleavingRun : ILogger
 
     private async Task EndAsync()
     {
-        await SettleAsync();
-        Assert.Contains(_queue.State, AllowedStates());
-        if (_queue.State == BulkInState.Disposed)
+        BulkInState state = await SettleAsync();
+        Assert.Contains(state, AllowedStates());
+        if (state == BulkInState.Disposed)
         {
             await EndReaderAsync();
         }
@@ -465,22 +467,15 @@ internal sealed class InterleavingRun : ILogger
         {
             // Found out when something is posted, or is to be.
             _ = states.RemoveAll(s => s == BulkInState.Running && !_mayBeUnnoticed);
-            states.AddRange(BulkInState.Gone, BulkInState.Faulted);
+            states.Add(BulkInState.Gone);
         }
 
         return states;
     }
 
-    /// <summary>The control has nothing to do: a verb that changes nothing is served after everything else.</summary>
-    private async Task SettleAsync()
-    {
-        if (Has(Act.Dispose))
-        {
-            return;
-        }
-
-        await EndOfAsync(_queue.State == BulkInState.Paused ? _queue.PauseAsync() : _queue.ResumeAsync(), "The control");
-    }
+    /// <summary>Until the control has nothing to do.</summary>
+    private async Task<BulkInState> SettleAsync() =>
+        Has(Act.Dispose) ? _queue.State : await _control.ReachAsync(verb => EndOfAsync(verb, "The control"));
 
     /// <summary>What a user would do: put the queue right, and read everything.</summary>
     private async Task GoHomeAsync()
@@ -488,8 +483,7 @@ internal sealed class InterleavingRun : ILogger
         for (int turn = 0; ; turn++)
         {
             Assert.True(turn < 20, $"The queue does not get right: {_queue.State}.");
-            await SettleAsync();
-            BulkInState state = _queue.State;
+            BulkInState state = await SettleAsync();
             if (_reader.Pending is not null && state != BulkInState.Paused)
             {
                 // In any other state there is, or now comes, something that ends a receive.

@@ -10,9 +10,8 @@ namespace BulkIn;
 /// Plays one sequence on a real queue over a simulated endpoint and on the model, and compares what each step ends with and leaves behind.
 /// </summary>
 /// <remarks>
-/// A sequence means the same each time, though queue and control run on threads of their own. Between two steps both are at rest: a verb that changes nothing is served after
-/// every fault that was latched before. Within a step the control stands in its report of a fault (the logger, called without a lock) until the reader got as
-/// far as it can.
+/// A sequence means the same each time, though queue and control run on threads of their own. Between two steps both are at rest (see
+/// <see cref="ControlRest"/>). Within a step the control stands in its report of a fault (the logger, called without a lock) until the reader got as far as it can.
 /// </remarks>
 internal sealed partial class SequenceRun : ILogger
 {
@@ -25,6 +24,7 @@ internal sealed partial class SequenceRun : ILogger
     private readonly VirtualClock _clock = new();
     private readonly SimulatedEndpoint _device;
     private readonly BulkInQueue _queue;
+    private readonly ControlRest _control;
     private readonly StringBuilder _trace = new();
     private readonly byte[] _destination = new byte[64];
     private readonly byte[] _pendingDestination = new byte[64];
@@ -63,6 +63,7 @@ internal sealed partial class SequenceRun : ILogger
             TimeProvider = _clock,
             Logger = this,
         });
+        _control = new ControlRest(_queue);
     }
 
     /// <param name="sequence">What to play.</param>
@@ -158,18 +159,17 @@ internal sealed partial class SequenceRun : ILogger
         }
     }
 
-    /// <summary>A verb that changes nothing is served after every fault that was latched before.</summary>
-    private async Task SettleAsync()
+    private Task<BulkInState> SettleAsync() => _control.ReachAsync(async verb =>
     {
         try
         {
-            await (_queue.State == BulkInState.Paused ? _queue.PauseAsync() : _queue.ResumeAsync()).InTime(_limit, "a verb that has nothing to do");
+            await verb.InTime(_limit, "a verb that has nothing to do");
         }
         catch (Exception refused) when (refused is InvalidOperationException or BulkInException)
         {
             Assert.NotEqual(BulkInState.Running, _queue.State);
         }
-    }
+    });
 
     private Figures Figures()
     {
