@@ -21,7 +21,7 @@ public sealed class FunctionFsDevice : IDisposable
 
     private readonly ConfigFsGadget _gadget;
     private readonly string _mount;
-    private readonly SafeFileHandle _control;
+    private readonly SafeFileHandle? _control;
     private readonly string _controller;
 #pragma warning disable CA2213 // A task may still be waiting for it when the device is disposed of; it holds nothing of the system's.
     private readonly ManualResetEventSlim _enabled = new();
@@ -52,20 +52,28 @@ public sealed class FunctionFsDevice : IDisposable
         _mount = Path.Combine(Path.GetTempPath(), SerialNumber);
         _controller = DeviceController.FirstFree();
         _gadget = new ConfigFsGadget(SerialNumber, $"ffs.{SerialNumber}", VendorId, ProductId);
-        Directory.CreateDirectory(_mount);
-        SystemCalls.Mount(SerialNumber, _mount, "functionfs");
-        _control = SystemCalls.Open($"{_mount}/ep0");
-        SystemCalls.Write(_control, FunctionFsDescriptors.Descriptors(endpoints), "write the descriptors");
-        SystemCalls.Write(_control, FunctionFsDescriptors.Strings("bench"), "write the strings");
-        for (int index = 0; index < endpoints.Count; index++)
-        {
-            endpoints[index].Open($"{_mount}/ep{index + 1}");
-        }
-
-        _gadget.AddFunction();
         _events = new Thread(HandleEvents) { IsBackground = true, Name = "FunctionFS events" };
-        _events.Start();
-        _gadget.Bind(_controller);
+        try
+        {
+            Directory.CreateDirectory(_mount);
+            SystemCalls.Mount(SerialNumber, _mount, "functionfs");
+            _control = SystemCalls.Open($"{_mount}/ep0");
+            SystemCalls.Write(_control, FunctionFsDescriptors.Descriptors(endpoints), "write the descriptors");
+            SystemCalls.Write(_control, FunctionFsDescriptors.Strings("bench"), "write the strings");
+            for (int index = 0; index < endpoints.Count; index++)
+            {
+                endpoints[index].Open($"{_mount}/ep{index + 1}");
+            }
+
+            _gadget.AddFunction();
+            _events.Start();
+            _gadget.Bind(_controller);
+        }
+        catch
+        {
+            Remove();
+            throw;
+        }
     }
 
     /// <summary>Its endpoints.</summary>
@@ -105,32 +113,49 @@ public sealed class FunctionFsDevice : IDisposable
         }
         finally
         {
+            Remove();
+        }
+    }
+
+    // What there is of it: the constructor may have failed anywhere.
+    private void Remove()
+    {
+        if (_events.IsAlive)
+        {
             Span<byte> one = [1, 0, 0, 0, 0, 0, 0, 0];
             SystemCalls.Write(_stop, one, "stop the events");
             _events.Join();
-            // Whoever waits for the device to come back is let go; IsDisposed tells why.
-            _enabled.Set();
-            foreach (GadgetEndpoint endpoint in Endpoints)
-            {
-                endpoint.Dispose();
-            }
-
-            _control.Dispose();
-            _gadget.Dispose();
-            SystemCalls.Unmount(_mount);
-            Directory.Delete(_mount);
-            _stop.Dispose();
         }
+
+        // Whoever waits for the device to come back is let go; IsDisposed tells why.
+        _enabled.Set();
+        foreach (GadgetEndpoint endpoint in Endpoints)
+        {
+            endpoint.Dispose();
+        }
+
+        _control?.Dispose();
+        _gadget.Dispose();
+        SystemCalls.Unmount(_mount);
+        if (Directory.Exists(_mount))
+        {
+            Directory.Delete(_mount);
+        }
+
+        _stop.Dispose();
     }
+
+    // Open before the thread of events, which is the one that uses it.
+    private SafeFileHandle Control => _control ?? throw new InvalidOperationException("The device has no control endpoint yet.");
 
     private void HandleEvents()
     {
         Span<byte> happened = stackalloc byte[EventSize];
-        while (SystemCalls.WaitForFirst(_control, _stop))
+        while (SystemCalls.WaitForFirst(Control, _stop))
         {
             try
             {
-                if (SystemCalls.Read(_control, happened, "read an event") == EventSize)
+                if (SystemCalls.Read(Control, happened, "read an event") == EventSize)
                 {
                     Handle((EventKind)happened[8], happened[..8]);
                 }
@@ -172,12 +197,12 @@ public sealed class FunctionFsDevice : IDisposable
                 data[index] = (byte)(value + index);
             }
 
-            _ = SystemCalls.Write(_control, data, "answer a request");
+            _ = SystemCalls.Write(Control, data, "answer a request");
         }
         else
         {
             // Reading, even nothing, is what acknowledges a request without data.
-            _ = SystemCalls.Read(_control, data, "take a request");
+            _ = SystemCalls.Read(Control, data, "take a request");
         }
     }
 }

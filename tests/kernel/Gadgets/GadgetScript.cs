@@ -27,6 +27,9 @@ namespace BulkIn.Gadgets;
 /// </remarks>
 public sealed class GadgetScript
 {
+    /// <summary>The longest transfer a task writes or reads, in bytes.</summary>
+    internal const int LongestTransfer = 64 * 1024;
+
     private GadgetScript(List<GadgetEndpoint> endpoints, List<IReadOnlyList<GadgetStep>> tasks)
     {
         Endpoints = endpoints;
@@ -52,7 +55,13 @@ public sealed class GadgetScript
             switch (verb)
             {
                 case "in" or "out" when task is null:
-                    endpoints.Add(new GadgetEndpoint(line.Word("the endpoint's name"), verb == "in", line.Take("interrupt")));
+                    string name = line.Word("the endpoint's name");
+                    if (endpoints.Exists(endpoint => string.Equals(endpoint.Name, name, StringComparison.Ordinal)))
+                    {
+                        throw line.Problem($"an endpoint is called '{name}' already");
+                    }
+
+                    endpoints.Add(new GadgetEndpoint(name, verb == "in", line.Take("interrupt")));
                     break;
                 case "task":
                     task = [];
@@ -64,7 +73,13 @@ public sealed class GadgetScript
                         throw line.Problem($"'{verb}' is no statement here: in, out or task");
                     }
 
-                    task.Add(Step(verb, line, endpoints));
+                    GadgetStep step = Step(verb, line, endpoints);
+                    if (step is GadgetStep.Repeat)
+                    {
+                        CheckRepeat(line, task);
+                    }
+
+                    task.Add(step);
                     break;
             }
 
@@ -72,6 +87,19 @@ public sealed class GadgetScript
         }
 
         return endpoints.Count > 0 ? new GadgetScript(endpoints, tasks) : throw new ScriptException(1, "a device has at least one endpoint");
+    }
+
+    private static void CheckRepeat(ScriptLine line, List<GadgetStep> before)
+    {
+        if (before.Count == 0)
+        {
+            throw line.Problem("there is nothing before 'repeat' to be repeated");
+        }
+
+        if (before.Exists(step => step is GadgetStep.Repeat))
+        {
+            throw line.Problem("a task repeats once");
+        }
     }
 
     private static GadgetStep Step(string verb, ScriptLine line, List<GadgetEndpoint> endpoints) => verb switch
@@ -91,9 +119,9 @@ public sealed class GadgetScript
     {
         bool random = line.Take("random");
         int length = line.Number32("the length");
-        if (length < 0)
+        if (length is < 0 or > LongestTransfer)
         {
-            throw line.Problem("a length is not negative");
+            throw line.Problem($"a length is not negative, and at most {LongestTransfer}");
         }
 
         int count = 1;

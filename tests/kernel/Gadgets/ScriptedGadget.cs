@@ -35,10 +35,10 @@ public sealed class ScriptedGadget : IDisposable
     /// <returns>False when one has not.</returns>
     public bool WaitForTasks(TimeSpan timeout) => _tasks.TrueForAll(task => task.Join(timeout));
 
-    /// <summary>Transfers a task has sent to an endpoint so far, over all tasks.</summary>
+    /// <summary>Transfers the tasks have sent so far, each counted once the host has taken it.</summary>
     public long Written => _tasks.Sum(task => task.Written);
 
-    /// <summary>Transfers the tasks have received so far.</summary>
+    /// <summary>Transfers the tasks have taken from the host so far.</summary>
     public long Received => _tasks.Sum(task => task.Received);
 
     /// <summary>Unplugs the device and ends its tasks.</summary>
@@ -52,13 +52,11 @@ public sealed class ScriptedGadget : IDisposable
 
     private sealed class GadgetTask : IDisposable
     {
-        private const int LongestTransfer = 64 * 1024;
-
         private readonly FunctionFsDevice _device;
         private readonly IReadOnlyList<GadgetStep> _program;
         private readonly Thread _thread;
         private readonly SemaphoreSlim _wake = new(0);
-        private readonly byte[] _buffer = new byte[LongestTransfer];
+        private readonly byte[] _buffer = new byte[GadgetScript.LongestTransfer];
         private readonly Dictionary<GadgetEndpoint, long> _sequences = [];
         private long _written;
         private long _received;
