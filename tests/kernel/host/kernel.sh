@@ -8,9 +8,14 @@ kernel_package() {
 require_kernel() {
     [[ -e $linux/complete ]] && return 0
     local package download=$work/download
+    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || {
+        echo "run: the guest's kernel is Debian's linux-image-amd64, which apt-get and dpkg-deb fetch and unpack; this machine lacks them" >&2
+        echo "run: unpack that package below $linux, run 'depmod -b $linux RELEASE', then 'touch $linux/complete'" >&2
+        exit 1
+    }
     package=$(kernel_package)
     [[ -n $package ]] || { refresh_package_lists; package=$(kernel_package); }
-    [[ -n $package ]] || { echo "run: apt knows no linux-image-amd64: run 'apt-get update'" >&2; exit 1; }
+    [[ -n $package ]] || { echo "run: apt knows no linux-image-amd64; run 'apt-get update' as root" >&2; exit 1; }
 
     echo "fetching $package"
     rm -rf "$download" "$linux" && mkdir -p "$download" "$linux"
