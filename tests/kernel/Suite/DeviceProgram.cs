@@ -11,13 +11,10 @@ internal static class DeviceProgram
         string text = File.ReadAllText(file);
         if (kind == "--virtual")
         {
-            (VirtualUsbDevice device, ScriptedFunction function) = ScriptedFunction.Plug(UsbScript.Parse(text));
-            using (function)
-            using (device)
-            {
-                Console.WriteLine($"{device.SysfsPath}: bus {device.BusNumber}, address {device.DeviceAddress}. Return unplugs.");
-                Console.ReadLine();
-            }
+            using ScriptedFunction function = ScriptedFunction.Plug(UsbScript.Parse(text));
+            VirtualUsbDevice device = function.Device;
+            Console.WriteLine($"{device.SysfsPath}: bus {device.BusNumber}, address {device.DeviceAddress}. Return unplugs.");
+            Console.ReadLine();
         }
         else
         {

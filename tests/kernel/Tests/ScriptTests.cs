@@ -44,6 +44,10 @@ public sealed class ScriptTests
     [InlineData("device 1:2\nendpoint 0x84\non 0x84\ndata 5 after soon", 4, "such as 500us")]
     [InlineData("device 1:2\nendpoint 0x84\non 0x84\nfail badly", 4, "no status")]
     [InlineData("device 1:2\nendpoint 0x84\non 0x84\nhalt now", 4, "not understood")]
+    [InlineData("device 1:2\nendpoint 0x184", 2, "0x81 to 0x8f")]
+    [InlineData("device 1:2\nendpoint 0x84\non 0x84\ndata 5\non 0x84", 5, "has its statements already")]
+    [InlineData("device 1:2\nendpoint 0x84\non 0x84\nunlink never\nrepeat", 5, "waits for anything")]
+    [InlineData("device 1:2\nendpoint 0x84\non 0x84\ndata 5\nrepeat 2\nrepeat", 6, "repeats once")]
     public void Parse_WrongUsbScript_NamesTheLine(string text, int line, string piece)
     {
         ScriptException exception = Assert.Throws<ScriptException>(() => UsbScript.Parse(text));
@@ -59,6 +63,10 @@ public sealed class ScriptTests
     [InlineData("in a\ntask\nread a", 3, "goes the other way")]
     [InlineData("in a\ntask\nwrite a -1", 3, "not negative")]
     [InlineData("in a\ntask\nwrite a 5 0", 3, "at least 1")]
+    [InlineData("in a\ntask\nrepeat", 3, "nothing before")]
+    [InlineData("in a\ntask\nwrite a 5\nrepeat 2\nrepeat", 5, "repeats once")]
+    [InlineData("in a\nin a", 2, "already")]
+    [InlineData("in a\ntask\nwrite a 70000", 3, "65536")]
     public void Parse_WrongGadgetScript_NamesTheLine(string text, int line, string piece)
     {
         ScriptException exception = Assert.Throws<ScriptException>(() => GadgetScript.Parse(text));

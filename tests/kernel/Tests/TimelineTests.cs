@@ -46,7 +46,7 @@ public sealed class TimelineTests
         // 2 posted for 100, 1 for 98, none for 2, 1 for 100.
         EndpointTimeline seen = new([S(1, 0), S(2, 0), C(1, 100), C(2, 198), S(1, 200)]);
 
-        DepthProfile profile = seen.Profile(0, 300);
+        DepthProfile profile = seen.Profile(new TimeWindow(0, 300));
 
         Assert.Equal(300, profile.Total);
         Assert.Equal(0, profile.Minimum);
@@ -62,11 +62,46 @@ public sealed class TimelineTests
     {
         EndpointTimeline seen = new([S(1, 0), C(1, 100), S(1, 150), C(1, 200)]);
 
-        DepthProfile profile = seen.Profile(120, 220);
+        DepthProfile profile = seen.Profile(new TimeWindow(120, 220));
 
         Assert.Equal([30, 20], profile.Gaps);
         Assert.Equal(100, profile.Total);
         Assert.Equal(0.5, profile.ShareAtLeast(1), precision: 9);
+    }
+
+    [Fact]
+    public void Profile_SeveralWindows_AddsThemUp()
+    {
+        // Posted but for 50 to 100 and 200 to 300; looked at but for 90 to 250.
+        EndpointTimeline seen = new([S(1, 0), C(1, 50), S(1, 100), C(1, 200), S(1, 300)]);
+
+        DepthProfile profile = seen.Profile(new TimeWindow(0, 90), new TimeWindow(250, 400));
+
+        Assert.Equal([40, 50], profile.Gaps);
+        Assert.Equal(240, profile.Total);
+    }
+
+    [Fact]
+    public void Profile_NoTime_SaysNothing()
+    {
+        DepthProfile profile = new EndpointTimeline([S(1, 0)]).Profile();
+
+        Assert.Equal((0, 0, 0L), (profile.Minimum, profile.Median, profile.Total));
+    }
+
+    [Theory]
+    [InlineData("", "10-100")]
+    [InlineData("0-5", "10-100")]
+    [InlineData("0-20", "20-100")]
+    [InlineData("30-40", "10-30 40-100")]
+    [InlineData("50-70 30-40 60-80", "10-30 40-50 80-100")]
+    [InlineData("90-200", "10-90")]
+    [InlineData("0-200", "")]
+    public void Without_Others_LeavesTheRestInOrder(string others, string left)
+    {
+        TimeWindow window = new(10, 100);
+
+        Assert.Equal(Windows(left), window.Without(Windows(others)));
     }
 
     [Fact]
@@ -86,6 +121,11 @@ public sealed class TimelineTests
 
         Assert.Single(timeline.Endpoint(2, In).Events);
     }
+
+    private static IReadOnlyList<TimeWindow> Windows(string text) =>
+    [
+        .. text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(window => window.Split('-').Select(long.Parse).ToArray()).Select(ends => new TimeWindow(ends[0], ends[1])),
+    ];
 
     private static UsbMonEvent S(ulong id, long time) => new(UsbMonKind.Submission, id, UsbTransferKind.Bulk, In, 2, 1, time, -115, 16384, 0);
 

@@ -52,34 +52,4 @@ public sealed class UsbMonEventTests
 
         Assert.False(UsbMonEvent.TryRead(header, out _));
     }
-
-    [Theory]
-    [InlineData("ffff8880 1234567 S Bi:3:002:1 -115 16384 <", UsbMonKind.Submission, 0x81, -115, 16384)]
-    [InlineData("ffff8880 1234567 C Bi:3:002:4 0 512 = 00010203", UsbMonKind.Completion, 0x84, 0, 512)]
-    [InlineData("ffff8880 1234567 C Bo:3:002:2 -32 0 >", UsbMonKind.Completion, 0x02, -32, 0)]
-    [InlineData("ffff8880 1234567 E Bi:3:002:1 -19 0", UsbMonKind.SubmitError, 0x81, -19, 0)]
-    public void TryParse_BulkLine_GivesItsFields(string line, UsbMonKind kind, byte endpoint, int status, int length)
-    {
-        Assert.True(UsbMonEvent.TryParse(line, out UsbMonEvent happened));
-
-        Assert.Equal(
-            new UsbMonEvent(kind, 0xffff8880, UsbTransferKind.Bulk, endpoint, 2, 3, 1234567, status, length, Setup: 0), happened);
-    }
-
-    [Fact]
-    public void TryParse_ControlLineWithSetup_GivesTheRequest()
-    {
-        Assert.True(UsbMonEvent.TryParse("ffff8880 77 S Co:3:002:0 s 02 01 0000 0084 0000 0", out UsbMonEvent happened));
-
-        Assert.True(happened.IsClearHalt);
-        Assert.Equal(0x84, happened.SetupEndpoint);
-    }
-
-    [Theory]
-    [InlineData("")]
-    [InlineData("ffff8880 1234567 S")]
-    [InlineData("ffff8880 1234567 X Bi:3:002:1 0 0")]
-    [InlineData("ffff8880 1234567 S Qi:3:002:1 0 0")]
-    [InlineData("nothing at all of that kind here")]
-    public void TryParse_OtherLine_IsNoEvent(string line) => Assert.False(UsbMonEvent.TryParse(line, out _));
 }

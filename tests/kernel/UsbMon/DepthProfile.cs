@@ -21,8 +21,8 @@ public sealed class DepthProfile
     /// <summary>The time during which nothing was posted, in microseconds.</summary>
     public long GapTime => Gaps.Sum();
 
-    /// <summary>The smallest depth, however short.</summary>
-    public int Minimum => _times.Keys.First();
+    /// <summary>The smallest depth, however short; 0 when no time was looked at.</summary>
+    public int Minimum => _times.Keys.FirstOrDefault();
 
     /// <summary>The depth that was undercut for one percent of the time.</summary>
     public int P1 => Percentile(0.01);
@@ -48,6 +48,6 @@ public sealed class DepthProfile
             }
         }
 
-        return _times.Keys.Last();
+        return _times.Keys.LastOrDefault();
     }
 }

@@ -73,50 +73,46 @@ public sealed class EndpointTimeline
         return depth;
     }
 
-    /// <summary>How long each depth lasted between two moments.</summary>
-    /// <param name="from">The beginning, in the events' time.</param>
-    /// <param name="to">The end.</param>
-    public DepthProfile Profile(long from, long to)
+    /// <summary>How long each depth lasted.</summary>
+    /// <param name="windows">The time looked at. A gap that a window's border cuts counts as far as it lies inside.</param>
+    public DepthProfile Profile(params IEnumerable<TimeWindow> windows)
     {
         SortedDictionary<int, long> times = [];
         List<long> gaps = [];
-        long time = from;
-        int depth = DepthAt(from);
-        long emptySince = depth == 0 ? from : -1;
-        foreach (DepthChange change in _depths)
+        foreach (TimeWindow window in windows)
         {
-            if (change.Microseconds <= from)
-            {
-                continue;
-            }
+            Measure(window, times, gaps);
+        }
 
-            if (change.Microseconds > to)
-            {
-                break;
-            }
+        return new DepthProfile(times, gaps);
+    }
 
+    private void Measure(TimeWindow window, SortedDictionary<int, long> times, List<long> gaps)
+    {
+        long time = window.From;
+        int depth = DepthAt(time);
+        long emptySince = depth == 0 ? time : -1;
+        foreach (DepthChange change in _depths.Where(change => change.Microseconds > window.From && change.Microseconds <= window.To))
+        {
             times[depth] = times.GetValueOrDefault(depth) + change.Microseconds - time;
             time = change.Microseconds;
-            if (change.Depth == 0 && emptySince < 0)
+            depth = change.Depth;
+            if (depth == 0 && emptySince < 0)
             {
                 emptySince = time;
             }
-            else if (change.Depth > 0 && emptySince >= 0)
+            else if (depth > 0 && emptySince >= 0)
             {
                 gaps.Add(time - emptySince);
                 emptySince = -1;
             }
-
-            depth = change.Depth;
         }
 
-        times[depth] = times.GetValueOrDefault(depth) + to - time;
+        times[depth] = times.GetValueOrDefault(depth) + window.To - time;
         if (emptySince >= 0)
         {
-            gaps.Add(to - emptySince);
+            gaps.Add(window.To - emptySince);
         }
-
-        return new DepthProfile(times, gaps);
     }
 }
 

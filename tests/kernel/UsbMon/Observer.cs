@@ -49,23 +49,13 @@ public sealed class Observer : IDisposable
         }
     }
 
-    /// <summary>Waits until what was seen satisfies a condition.</summary>
-    /// <param name="condition">The condition. It is asked again and again, with everything that has happened by then.</param>
-    /// <param name="timeout">How long at most.</param>
-    /// <returns>False when it never did.</returns>
-    public bool WaitFor(Func<Timeline, bool> condition, TimeSpan timeout)
+    /// <summary>Forgets what was seen so far: a long case that needs no more of it would hold all of it.</summary>
+    public void Forget()
     {
-        ArgumentNullException.ThrowIfNull(condition);
-        long start = Stopwatch.GetTimestamp();
-        while (!condition(Snapshot()))
+        lock (_gate)
         {
-            if (Stopwatch.GetElapsedTime(start) > timeout)
-            {
-                return false;
-            }
+            _events.Clear();
         }
-
-        return true;
     }
 
     /// <summary>Stops listening.</summary>

@@ -21,6 +21,9 @@ public readonly record struct SetupPacket(byte RequestType, byte Request, ushort
     /// <summary>True for a request of chapter 9, false for one of a class or a vendor.</summary>
     public bool IsStandard => (RequestType & 0x60) == 0;
 
+    /// <summary>Whom it is for: 0 the device, 1 an interface, 2 an endpoint.</summary>
+    public byte Recipient => (byte)(RequestType & 0x1f);
+
     /// <summary>True for CLEAR_FEATURE(ENDPOINT_HALT), the request that ends a stall.</summary>
     public bool IsClearHalt => RequestType == 0x02 && Request == 1 && Value == 0;
 

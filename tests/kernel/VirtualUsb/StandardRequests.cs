@@ -3,8 +3,16 @@ namespace BulkIn.VirtualUsb;
 /// <summary>The answers to chapter 9 requests, and the state they move: configuration, alternate settings, halted endpoints.</summary>
 internal sealed class StandardRequests(DeviceDescription description)
 {
+    private const byte DeviceRecipient = 0;
+    private const byte InterfaceRecipient = 1;
+    private const byte EndpointRecipient = 2;
+    private const ushort EndpointHalt = 0;
+
+    // Guards what follows. Never held while answering.
+    private readonly Lock _gate = new();
     private readonly HashSet<byte> _halted = [];
     private readonly Dictionary<byte, byte> _alternates = [];
+    private readonly byte _configurationValue = DescriptorBytes.ConfigurationValue(description);
     private byte _configuration;
 
     private enum Code
@@ -25,36 +33,36 @@ internal sealed class StandardRequests(DeviceDescription description)
     /// <summary>True while an endpoint is halted. Any thread.</summary>
     public bool IsHalted(byte endpoint)
     {
-        lock (_halted)
+        lock (_gate)
         {
             return _halted.Contains(endpoint);
         }
     }
 
-    /// <summary>Halts an endpoint, or ends its halt. Any thread.</summary>
-    public void SetHalted(byte endpoint, bool halted)
+    /// <summary>Halts an endpoint. Any thread.</summary>
+    public void Halt(byte endpoint)
     {
-        lock (_halted)
+        lock (_gate)
         {
-            _ = halted ? _halted.Add(endpoint) : _halted.Remove(endpoint);
+            _halted.Add(endpoint);
         }
     }
 
-    /// <summary>Answers a request. One at a time.</summary>
-    public void Answer(Urb urb)
+    /// <summary>The data stage of a request's answer, or null for a protocol stall. Any thread.</summary>
+    public byte[]? Answer(in SetupPacket setup)
     {
-        byte[]? reply = urb.Setup.IsStandard ? Reply(urb.Setup) : null;
-        if (reply is null)
+        if (!setup.IsStandard)
         {
-            urb.Complete(UrbStatus.Stall);
+            return null;
         }
-        else
+
+        lock (_gate)
         {
-            urb.Complete(reply.AsSpan(0, Math.Min(reply.Length, urb.Setup.Length)));
+            byte[]? reply = Reply(setup);
+            return reply is null || reply.Length <= setup.Length ? reply : reply[..setup.Length];
         }
     }
 
-    // Null is a protocol stall.
     private byte[]? Reply(in SetupPacket setup)
     {
         switch ((Code)setup.Request)
@@ -62,9 +70,7 @@ internal sealed class StandardRequests(DeviceDescription description)
             case Code.GetDescriptor:
                 return DescriptorBytes.Find(description, (byte)(setup.Value >> 8), (byte)setup.Value);
             case Code.SetConfiguration:
-                _configuration = (byte)setup.Value;
-                Reset();
-                return [];
+                return SetConfiguration((byte)setup.Value);
             case Code.GetConfiguration:
                 return [_configuration];
             case Code.SetInterface:
@@ -72,10 +78,10 @@ internal sealed class StandardRequests(DeviceDescription description)
             case Code.GetInterface:
                 return [_alternates.GetValueOrDefault((byte)setup.Index)];
             case Code.GetStatus:
-                return setup.RequestType == 0x82 ? [IsHalted((byte)setup.Index) ? (byte)1 : (byte)0, 0] : [1, 0];
-            case Code.ClearFeature or Code.SetFeature when setup.RequestType == 0x02:
-                SetHalted((byte)setup.Index, (Code)setup.Request == Code.SetFeature);
-                return [];
+                return Status(setup);
+            case Code.ClearFeature or Code.SetFeature when setup.Recipient == EndpointRecipient:
+                return SetHalted(setup, (Code)setup.Request == Code.SetFeature);
+            // Of a device that keeps no such state: remote wake-up, link power management, latencies, and the address, which the controller gives.
             case Code.ClearFeature or Code.SetFeature or Code.SetAddress or Code.SetExitLatency or Code.SetIsochronousDelay:
                 return [];
             default:
@@ -83,24 +89,59 @@ internal sealed class StandardRequests(DeviceDescription description)
         }
     }
 
+    private byte[]? Status(in SetupPacket setup) => setup.Recipient switch
+    {
+        // Self-powered, no remote wake-up.
+        DeviceRecipient => [1, 0],
+        InterfaceRecipient => [0, 0],
+        EndpointRecipient when IsThere((byte)setup.Index) => [_halted.Contains((byte)setup.Index) ? (byte)1 : (byte)0, 0],
+        _ => null,
+    };
+
+    private byte[]? SetHalted(in SetupPacket setup, bool halted)
+    {
+        byte endpoint = (byte)setup.Index;
+        if (setup.Value != EndpointHalt || !IsThere(endpoint))
+        {
+            return null;
+        }
+
+        // The control endpoint ends its halts with the next request.
+        _ = halted && (endpoint & 0x0f) != 0 ? _halted.Add(endpoint) : _halted.Remove(endpoint);
+        return [];
+    }
+
+    private byte[]? SetConfiguration(byte value)
+    {
+        if (value != 0 && value != _configurationValue)
+        {
+            return null;
+        }
+
+        _configuration = value;
+        _alternates.Clear();
+        _halted.Clear();
+        return [];
+    }
+
+    // A new setting starts with its interface's endpoints free.
     private byte[]? SetInterface(byte number, byte alternate)
     {
-        if (!description.Interfaces.Any(setting => setting.Number == number && setting.AlternateSetting == alternate))
+        InterfaceDescription? chosen = description.Interfaces.FirstOrDefault(setting => setting.Number == number && setting.AlternateSetting == alternate);
+        if (chosen is null)
         {
             return null;
         }
 
         _alternates[number] = alternate;
-        Reset();
+        _halted.ExceptWith(chosen.Endpoints.Select(endpoint => endpoint.Address));
         return [];
     }
 
-    // A new configuration or setting starts with every endpoint free.
-    private void Reset()
-    {
-        lock (_halted)
-        {
-            _halted.Clear();
-        }
-    }
+    // With descriptors given as bytes the description need not list every endpoint: then none is refused.
+    private bool IsThere(byte endpoint) =>
+        (endpoint & 0x0f) == 0
+        || !description.RawConfiguration.IsEmpty
+        || description.Interfaces.Any(setting =>
+            setting.AlternateSetting == _alternates.GetValueOrDefault(setting.Number) && setting.Endpoints.Any(there => there.Address == endpoint));
 }

@@ -8,50 +8,43 @@ namespace BulkIn.VirtualUsb;
 /// while its <see cref="UsbFunction"/> decides each URB's status, length, data, time and order of completion.
 /// </summary>
 /// <remarks>
-/// Linux with the module <c>vhci-hcd</c>, as root; no network is involved. One thread reads the kernel's commands and calls the function.
-/// Disposing unplugs.
+/// <para>Linux with the module <c>vhci-hcd</c>, as root; no network is involved. Bulk, interrupt and control endpoints; no isochronous ones.</para>
+/// <para>One thread of the device reads what the host does and calls the function. Every member here may be called from any thread. Disposing unplugs.</para>
 /// </remarks>
 public sealed class VirtualUsbDevice : IDisposable
 {
-    private static readonly TimeSpan EnumerationTime = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan HostTime = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(5);
-    private static uint s_lastDeviceId;
 
     private readonly UsbFunction _function;
     private readonly StandardRequests _standard;
-    private readonly Socket _socket;
-    private readonly VhciPort _port;
+    private readonly UsbIpConnection _connection;
+    private readonly UrbTable _urbs;
+    private readonly IHostPort _port;
     private readonly Thread _thread;
+    private volatile Exception? _failure;
 
-    // Guards _pending and every Urb's unlink number. Held briefly; never around the socket or the function.
-    private readonly Lock _gate = new();
-    private readonly Dictionary<uint, Urb> _pending = [];
-
-    // Guards the socket's outgoing side and keeps a header and its data together, against an unplug, too.
-    private readonly Lock _sending = new();
-    private readonly byte[] _header = new byte[UsbIpHeader.Size];
-    private volatile bool _unplugged;
-
-    private VirtualUsbDevice(DeviceDescription description, UsbFunction function)
+    private VirtualUsbDevice(DeviceDescription description, UsbFunction function, Func<Socket, IHostPort> attach)
     {
         Description = description;
         _function = function;
         _standard = new StandardRequests(description);
-        (_socket, Socket theirs) = SocketPair.Create();
-        using (theirs)
+        function.Bind(this);
+        (Socket ours, Socket theirs) = SocketPair.Create();
+        _connection = new UsbIpConnection(ours);
+        _urbs = new UrbTable(_connection);
+        try
         {
-            try
-            {
-                _port = VhciPort.Attach(theirs, description.Speed, Interlocked.Increment(ref s_lastDeviceId));
-            }
-            catch
-            {
-                _socket.Dispose();
-                throw;
-            }
+            _port = attach(theirs);
+        }
+        catch
+        {
+            function.Release();
+            _connection.Dispose();
+            throw;
         }
 
-        _thread = new Thread(ReadCommands) { IsBackground = true, Name = "virtual USB device" };
+        _thread = new Thread(Serve) { IsBackground = true, Name = "virtual USB device" };
         _thread.Start();
     }
 
@@ -68,33 +61,34 @@ public sealed class VirtualUsbDevice : IDisposable
     public string SysfsPath { get; private set; } = "";
 
     /// <summary>URBs the host has submitted and the device has not answered, control requests included.</summary>
-    public int Pending
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _pending.Count;
-            }
-        }
-    }
+    public int Pending => _urbs.Count;
 
-    /// <summary>The exception that ended the device's thread, or null: a function that throws unplugs its device.</summary>
-    public Exception? Failure { get; private set; }
+    /// <summary>What the function threw, or null: a function that throws unplugs its device.</summary>
+    public Exception? Failure => _failure;
 
-    /// <summary>Plugs a device in and waits until the kernel has configured it.</summary>
+    /// <summary>Plugs a device in and waits, for at most 30 s, until the kernel has configured it.</summary>
     /// <param name="description">What it says it is.</param>
-    /// <param name="function">What it does.</param>
-    /// <exception cref="IOException">The kernel has no virtual host controller or no free port.</exception>
-    /// <exception cref="TimeoutException">The kernel did not like the descriptors; its log says why.</exception>
+    /// <param name="function">What it does. Its methods are called from now on, before this returns, too.</param>
+    /// <exception cref="ArgumentException">No device can be as described; the message says why.</exception>
+    /// <exception cref="InvalidOperationException">The function belongs to another device, or it threw.</exception>
+    /// <exception cref="IOException">The kernel has no virtual host controller or no free port, or the user may not use it.</exception>
+    /// <exception cref="TimeoutException">The kernel did not like the device; its log says why.</exception>
     public static VirtualUsbDevice Plug(DeviceDescription description, UsbFunction function)
     {
         ArgumentNullException.ThrowIfNull(description);
+        return Plug(description, function, socket => VhciPort.Attach(socket, description.Speed));
+    }
+
+    /// <summary>The same with another host than the kernel, which gets the other end of the socket.</summary>
+    internal static VirtualUsbDevice Plug(DeviceDescription description, UsbFunction function, Func<Socket, IHostPort> attach)
+    {
+        ArgumentNullException.ThrowIfNull(description);
         ArgumentNullException.ThrowIfNull(function);
-        var device = new VirtualUsbDevice(description, function);
+        description.Validate();
+        var device = new VirtualUsbDevice(description, function, attach);
         try
         {
-            device.AwaitEnumeration();
+            device.AwaitConfiguration();
             return device;
         }
         catch
@@ -104,218 +98,104 @@ public sealed class VirtualUsbDevice : IDisposable
         }
     }
 
-    /// <summary>Halts an endpoint: what is posted and what follows is stalled until the host clears the halt. Any thread.</summary>
+    /// <summary>Halts an endpoint: what is posted and what follows is stalled until the host clears the halt.</summary>
     /// <param name="endpoint">The endpoint's address.</param>
     public void Halt(byte endpoint)
     {
-        _standard.SetHalted(endpoint, halted: true);
-        foreach (Urb urb in PendingOn(endpoint))
-        {
-            urb.Complete(UrbStatus.Stall);
-        }
+        _standard.Halt(endpoint);
+        StallPosted(endpoint);
     }
 
     /// <summary>True while an endpoint is halted.</summary>
     /// <param name="endpoint">The endpoint's address.</param>
     public bool IsHalted(byte endpoint) => _standard.IsHalted(endpoint);
 
-    /// <summary>The URBs of an endpoint that were not answered yet, oldest first. Any thread.</summary>
+    /// <summary>The URBs of an endpoint that were not answered yet, oldest first.</summary>
     /// <param name="endpoint">The endpoint's address.</param>
-    public IReadOnlyList<Urb> PendingOn(byte endpoint)
-    {
-        lock (_gate)
-        {
-            return [.. _pending.Values.Where(urb => urb.Endpoint == endpoint).OrderBy(urb => urb.SequenceNumber)];
-        }
-    }
+    public IReadOnlyList<Urb> PendingOn(byte endpoint) => _urbs.On(endpoint);
 
-    /// <summary>Answers a control request as chapter 9 says: for a <see cref="UsbFunction.Control"/> that kept one back. Any thread; the host asks one
-    /// thing at a time, so while a request is kept back no other is being answered.</summary>
+    /// <summary>Answers a control request as chapter 9 says: for a <see cref="UsbFunction.Control"/> that kept one back.</summary>
     /// <param name="urb">A request of the control endpoint.</param>
     public void AnswerStandard(Urb urb)
     {
         ArgumentNullException.ThrowIfNull(urb);
-        _standard.Answer(urb);
+        byte[]? reply = _standard.Answer(urb.Setup);
+        urb.Complete(reply ?? [], reply is null ? UrbStatus.Stall : UrbStatus.Success);
+        if (reply is not null && urb.Setup.IsSetHalt)
+        {
+            StallPosted((byte)urb.Setup.Index);
+        }
     }
 
-    /// <summary>Unplugs the device and waits until the kernel has noticed. Idempotent; not from the function's own methods.</summary>
+    /// <summary>Pulls the plug and returns at once; the kernel notices a moment later. Idempotent, and the function's own methods may call it.</summary>
+    public void Unplug() => _urbs.HangUp();
+
+    /// <summary>
+    /// Unplugs, and waits, for at most 30 s, until the kernel has taken the device away and its port can be used again. Idempotent. Called by the function's
+    /// own methods it does not wait.
+    /// </summary>
     public void Dispose()
     {
-        lock (_sending)
+        Unplug();
+        if (Thread.CurrentThread != _thread)
         {
-            // Never between an answer's header and its data: the kernel would hand out the length of the one without the bytes of the other.
-            if (!_unplugged)
-            {
-                _unplugged = true;
-                try
-                {
-                    // Ends our thread's read and tells the kernel; closing alone would leave that read hanging.
-                    _socket.Shutdown(SocketShutdown.Both);
-                }
-                catch (SocketException)
-                {
-                    // The kernel's end is closed already, which ends the read as well.
-                }
-            }
-        }
-
-        _thread.Join();
-        _socket.Dispose();
-        WaitUntil(() => _port.IsFree);
-    }
-
-    /// <summary>Sends the answer to a URB, unless it has one.</summary>
-    internal bool Answer(Urb urb, ReadOnlySpan<byte> data, int actualLength, int status)
-    {
-        uint unlink;
-        lock (_gate)
-        {
-            if (!_pending.Remove(urb.SequenceNumber))
-            {
-                return false;
-            }
-
-            unlink = urb.UnlinkSequence;
-        }
-
-        lock (_sending)
-        {
-            UsbIpHeader.WriteSubmitReply(_header, urb.SequenceNumber, status, actualLength);
-            bool sent = Send(_header) && (data.IsEmpty || !urb.IsIn || Send(data));
-            if (sent && unlink != 0)
-            {
-                // Status 0: the URB had been answered, as the reply above has just done.
-                UsbIpHeader.WriteUnlinkReply(_header, unlink, status: 0);
-                sent = Send(_header);
-            }
-
-            return sent;
+            _thread.Join();
+            _connection.Dispose();
+            WaitUntil(() => _port.IsFree);
         }
     }
 
-    /// <summary>Gives a URB back as unlinked, unless it was answered.</summary>
-    internal bool ConfirmUnlink(Urb urb)
+    private void StallPosted(byte endpoint)
     {
-        uint unlink;
-        lock (_gate)
+        foreach (Urb urb in PendingOn(endpoint))
         {
-            unlink = urb.UnlinkSequence;
-            if (unlink == 0 || !_pending.Remove(urb.SequenceNumber))
-            {
-                return false;
-            }
-        }
-
-        return SendUnlinkReply(unlink, UrbStatus.Unlinked);
-    }
-
-    private bool SendUnlinkReply(uint sequence, int status)
-    {
-        lock (_sending)
-        {
-            UsbIpHeader.WriteUnlinkReply(_header, sequence, status);
-            return Send(_header);
-        }
-    }
-
-    // Under _sending. A broken socket is an unplugged device, which is no error of the one who answers.
-    private bool Send(ReadOnlySpan<byte> bytes)
-    {
-        if (_unplugged)
-        {
-            return false;
-        }
-
-        try
-        {
-            while (!bytes.IsEmpty)
-            {
-                bytes = bytes[_socket.Send(bytes)..];
-            }
-
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
-    }
-
-    private bool Receive(Span<byte> bytes)
-    {
-        try
-        {
-            while (!bytes.IsEmpty)
-            {
-                int read = _socket.Receive(bytes);
-                if (read == 0)
-                {
-                    return false;
-                }
-
-                bytes = bytes[read..];
-            }
-
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
+            urb.Complete(UrbStatus.Stall);
         }
     }
 
 #pragma warning disable CA1031 // Whatever the function throws ends the device, visibly: there is nobody above this thread.
-    private void ReadCommands()
+    private void Serve()
     {
         try
         {
-            Span<byte> header = stackalloc byte[UsbIpHeader.Size];
-            while (Receive(header))
+            while (_connection.TryReceive(out UsbIpHeader command, out byte[] data))
             {
-                UsbIpHeader command = UsbIpHeader.Read(header);
-                byte[] data = command.HasData ? new byte[command.Length] : [];
-                if (!Receive(data))
-                {
-                    break;
-                }
-
                 if (command.Command == UsbIpCommand.Submit)
                 {
                     Submit(command, data);
                 }
-                else
+                else if (_urbs.Unlink(command) is { } urb)
                 {
-                    Unlink(command);
+                    _function.Unlinking(urb);
                 }
             }
+        }
+        catch (Exception exception)
+        {
+            _failure = exception;
+        }
 
+        Unplug();
+        try
+        {
             _function.Unplugged();
         }
         catch (Exception exception)
         {
-            Failure = exception;
-            lock (_sending)
-            {
-                _unplugged = true;
-                _socket.Close();
-            }
+            _failure ??= exception;
         }
     }
 #pragma warning restore CA1031
 
     private void Submit(in UsbIpHeader command, byte[] data)
     {
-        var urb = new Urb(this, command, data);
-        lock (_gate)
-        {
-            _pending.Add(urb.SequenceNumber, urb);
-        }
-
+        var urb = new Urb(_urbs, command, data);
+        _urbs.Add(urb);
         if ((urb.Endpoint & 0x0f) == 0)
         {
             if (!_function.Control(urb))
             {
-                _standard.Answer(urb);
+                AnswerStandard(urb);
             }
         }
         else if (_standard.IsHalted(urb.Endpoint))
@@ -328,56 +208,28 @@ public sealed class VirtualUsbDevice : IDisposable
         }
     }
 
-    private void Unlink(in UsbIpHeader command)
-    {
-        Urb? urb;
-        lock (_gate)
-        {
-            if (_pending.TryGetValue(command.UnlinkSequence, out urb))
-            {
-                urb.UnlinkSequence = command.Sequence;
-            }
-        }
-
-        if (urb is null)
-        {
-            // The answer and the unlink crossed.
-            SendUnlinkReply(command.Sequence, status: 0);
-        }
-        else
-        {
-            _function.Unlinking(urb);
-        }
-    }
-
-    private void AwaitEnumeration()
+    private void AwaitConfiguration()
     {
         string? directory = null;
-        if (!WaitUntil(() => (directory = _port.FindDevice()) is not null || Failure is not null) || directory is null)
+        WaitUntil(() => (directory = _port.FindDevice()) is not null || _failure is not null);
+        if (_failure is { } failure)
         {
-            throw new TimeoutException(
-                $"The kernel did not configure the virtual device {Description.VendorId:x4}:{Description.ProductId:x4}; see dmesg.", Failure);
+            throw new InvalidOperationException($"The function threw while the kernel configured its device: {failure.Message}", failure);
         }
 
-        SysfsPath = directory;
+        SysfsPath = directory ?? throw new TimeoutException(
+            $"The kernel did not configure the virtual device {Description.VendorId:x4}:{Description.ProductId:x4} within {HostTime.TotalSeconds:0} s; its log says why.");
         BusNumber = VhciPort.ReadNumber($"{directory}/busnum");
         DeviceAddress = VhciPort.ReadNumber($"{directory}/devnum");
     }
 
     // sysfs tells nobody about a port's state, so it is looked at again and again, within a bound.
-    private static bool WaitUntil(Func<bool> condition)
+    private static void WaitUntil(Func<bool> condition)
     {
         long start = Stopwatch.GetTimestamp();
-        while (!condition())
+        while (!condition() && Stopwatch.GetElapsedTime(start) < HostTime)
         {
-            if (Stopwatch.GetElapsedTime(start) > EnumerationTime)
-            {
-                return false;
-            }
-
             Thread.Sleep(PollInterval);
         }
-
-        return true;
     }
 }

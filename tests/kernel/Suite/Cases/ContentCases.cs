@@ -12,7 +12,7 @@ internal static class ContentCases
     public static IReadOnlyList<BenchCase> All { get; } =
     [
         .. Speeds(speed => new BenchCase(
-            $"content.{Name(speed)}.depth8", "Transfers of random sizes (100 000 with --full) arrive exactly and in order.", context => OnGadget(context, 8, 2, context.Size(100_000, 10_000)))
+            $"content.{Name(speed)}.depth8", "Transfers of random sizes (100 000 with --full) arrive exactly and in order.", context => OnGadget(8, 2, context.Size(100_000, 10_000)))
         {
             Speed = speed,
             TimeLimit = TimeSpan.FromSeconds(180),
@@ -22,7 +22,7 @@ internal static class ContentCases
         .. Speeds(speed => Shapes.Select(shape => new BenchCase(
             $"content.{Name(speed)}.depth{shape.Depth}.spares{shape.Spares}",
             "Transfers of random sizes arrive exactly and in order, with and without spare buffers.",
-            context => OnGadget(context, shape.Depth, shape.Spares, context.Size(5000, 1000)))
+            context => OnGadget(shape.Depth, shape.Spares, context.Size(5000, 1000)))
         {
             Speed = speed,
             Rows = [new FaultRow(1), new FaultRow(2), new FaultRow(3), new FaultRow(63)],
@@ -40,15 +40,18 @@ internal static class ContentCases
         new("content.flood", "A device that floods an absent reader is held off, and then everything arrives.", Flood) { Rows = [new FaultRow(5)] },
     ];
 
-    private static async Task OnGadget(CaseContext context, int depth, int spares, int transfers)
+    private static async Task OnGadget(int depth, int spares, int transfers)
     {
         await using Rig rig = await Rig.GadgetAsync($"in replies\ntask\nawait\nwrite replies random {Rig.BufferLength} {transfers}", observe: false);
         await using BulkInQueue queue = rig.OpenQueue(depth, spares);
         rig.Gadget.Wake();
-        await ReceiveAsync(queue, transfers);
-        CaseContext.Require(queue.Statistics.Transfers == transfers, $"the library counts {queue.Statistics.Transfers} transfers of {transfers}");
+        await ReceiveAsync(queue, transfers, rig);
+        // Exactly: nothing missing, and nothing more.
+        CaseContext.Require(rig.Gadget.WaitForTasks(CaseContext.Patience), "the device has more to send");
         CaseContext.Require(rig.Gadget.Failure is null, $"the device failed: {rig.Gadget.Failure?.Message}");
-        _ = context;
+        CaseContext.Require(rig.Gadget.Written == transfers, $"the device sent {rig.Gadget.Written} transfers of {transfers}");
+        CaseContext.Require(!queue.TryRecv(new byte[Rig.BufferLength], out BulkInResult more), $"a transfer of {more.Length} bytes arrived that the device did not send");
+        CaseContext.Require(queue.Statistics.Transfers == transfers, $"the library counts {queue.Statistics.Transfers} transfers of {transfers}");
     }
 
     private static async Task OnVirtual(CaseContext context, string script, bool mustDisorder)
@@ -58,7 +61,7 @@ internal static class ContentCases
         int transfers = context.Size(20_000, 2000);
         await using Rig rig = Rig.OnVirtual(context, $"on 0x84\n{script}");
         await using BulkInQueue queue = rig.OpenQueue(depth: 8, bufferLength: Length);
-        await ReceiveAsync(queue, transfers);
+        await ReceiveAsync(queue, transfers, rig);
         Timeline timeline = rig.Observer.Snapshot();
         CaseContext.Require(timeline.Dropped == 0, $"usbmon dropped {timeline.Dropped} events: nothing can be concluded");
         int disordered = timeline.Endpoint(rig.Device.Address, rig.In).OutOfOrderCompletions;
@@ -81,14 +84,16 @@ internal static class ContentCases
             do
             {
                 result = await queue.RecvAsync(piece, CaseContext.Patience);
-                CaseContext.Require(result.IsData && result.Sequence == sequence, $"a piece of transfer {sequence} is missing");
+                CaseContext.Require(
+                    result.IsData && result.Sequence == sequence,
+                    $"transfer {sequence} lacks the rest from byte {filled} on: next came {(result.IsData ? $"a piece of transfer {result.Sequence}" : result.Status.ToString())}");
                 piece.AsSpan(0, result.Length).CopyTo(whole.AsSpan(filled));
                 filled += result.Length;
                 CaseContext.Require(result.EndOfMessage == (result.Remaining == 0), $"transfer {sequence} ends at {filled} with {result.Remaining} to come");
             }
             while (result.Remaining > 0);
 
-            CaseContext.Require(filled == Length && SequencedPayload.FirstDifference(whole, sequence) < 0, $"the pieces of transfer {sequence} do not make it: {filled} bytes");
+            SequencedReader.RequireNumber(whole.AsSpan(0, filled), sequence, Length);
         }
 
         CaseContext.Figure($"{transfers} transfers of {Length} bytes in pieces of {Piece}");
@@ -102,37 +107,25 @@ internal static class ContentCases
         TimeSpan absence = TimeSpan.FromSeconds(context.Size(10, 2));
         await using Rig rig = await Rig.GadgetAsync($"in replies\ntask\nwrite replies 4000 {transfers}");
         await using BulkInQueue queue = rig.OpenQueue(Depth, Spares);
-        CaseContext.Require(rig.Observer.WaitFor(_ => rig.InTimeline.Outstanding == 0, CaseContext.Patience), "the device did not fill the queue");
+        await CaseContext.Until(() => rig.InTimeline.Outstanding == 0, "the device fills the queue", () => SequencedReader.Situation(queue, rig));
         await Task.Delay(absence);
         int absorbed = rig.InTimeline.Completions.Count();
-        await ReceiveAsync(queue, transfers, random: false);
+        await new SequencedReader(queue, rig).ReceiveAsync(transfers);
         CaseContext.Figure($"{absorbed} transfers absorbed in {absence.TotalSeconds:0} s without a reader");
         CaseContext.Require(absorbed is >= Depth and <= Depth + Spares, $"{absorbed} transfers were absorbed by {Depth} slots and {Spares} spare buffers");
     }
 
-    private static async Task ReceiveAsync(BulkInQueue queue, int transfers, bool random = true)
+    private static async Task ReceiveAsync(BulkInQueue queue, int transfers, Rig rig)
     {
-        byte[] buffer = new byte[queue.BufferLength];
+        var reader = new SequencedReader(queue, rig) { Length = number => SequencedPayload.Length(number, queue.BufferLength) };
         long bytes = 0, start = Stopwatch.GetTimestamp();
         int empty = 0, filled = 0;
-        for (int sequence = 0; sequence < transfers; sequence++)
+        for (int count = 0; count < transfers; count++)
         {
-            BulkInResult result = await queue.RecvAsync(buffer, CaseContext.Patience);
-            CaseContext.Require(result.IsData, $"transfer {sequence} of {transfers} did not arrive");
-            if (random)
-            {
-                int expected = SequencedPayload.Length(sequence, queue.BufferLength);
-                CaseContext.Require(
-                    result.Length == expected,
-                    $"transfer {sequence} has {result.Length} bytes instead of {expected}, and carries the number {SequencedPayload.Read(buffer.AsSpan(0, result.Length))}");
-            }
-
-            int difference = SequencedPayload.FirstDifference(buffer.AsSpan(0, result.Length), sequence);
-            CaseContext.Require(
-                difference < 0, $"transfer {sequence} differs at byte {difference}; it carries the number {SequencedPayload.Read(buffer.AsSpan(0, result.Length))}");
-            bytes += result.Length;
-            empty += result.Length == 0 ? 1 : 0;
-            filled += result.Length == queue.BufferLength ? 1 : 0;
+            int length = await reader.ReceiveAsync();
+            bytes += length;
+            empty += length == 0 ? 1 : 0;
+            filled += length == queue.BufferLength ? 1 : 0;
         }
 
         CaseContext.Figure($"{transfers} transfers ({filled} full, {empty} zero-length), {bytes / 1e6:0.0} MB in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s");

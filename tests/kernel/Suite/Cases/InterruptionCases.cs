@@ -115,7 +115,7 @@ internal static class InterruptionCases
 
     private static async Task RequireFaultAsync(Rig rig, BulkInQueue queue, params BulkInError[] expected)
     {
-        var reader = new FaultCollector(queue);
+        var reader = new FaultCollector(queue, rig);
         BulkInException fault = await reader.ReceiveToTheEndAsync();
         int submissions = rig.InTimeline.Submissions;
         double share = await CpuShare.MeasureAsync(TimeSpan.FromSeconds(1));
@@ -124,7 +124,7 @@ internal static class InterruptionCases
         CaseContext.Require(expected.Length > 1 || reader.Faults.Count == 1, $"it was to be one fault: {reader.Describe()}");
         CaseContext.Require(queue.State == BulkInState.Faulted, $"the state is {queue.State}");
         CaseContext.Require(rig.InTimeline.Submissions == submissions, "transfers were posted without being asked to");
-        CaseContext.Require(share < 0.05, $"a faulted queue uses {share:P1} of a processor");
+        CaseContext.Require(share < CpuShare.OfIdle, $"a faulted queue uses {share:P1} of a processor");
     }
 
     private static async Task RequireDataAsync(BulkInQueue queue)

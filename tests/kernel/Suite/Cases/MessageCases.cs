@@ -77,26 +77,21 @@ internal static partial class MessageCases
     {
         // The kernel's own test driver takes a device of this id as soon as it is plugged in.
         Guest.LoadModule("usbtest");
-        (VirtualUsbDevice device, ScriptedFunction function) = ScriptedFunction.Plug(UsbScript.Parse("device 0525:a4a4\nendpoint 0x02\nendpoint 0x84\non 0x84\ndata 4000"));
-        using (function)
-        using (device)
+        using ScriptedFunction function = ScriptedFunction.Plug(UsbScript.Parse("device 0525:a4a4\nendpoint 0x02\nendpoint 0x84\non 0x84\ndata 4000"));
+        string name = Path.GetFileName(function.Device.SysfsPath), bound = $"/sys/bus/usb/drivers/usbtest/{name}:1.0";
+        await CaseContext.Until(() => Directory.Exists(bound), "the driver binds to the device");
+        await using (LibUsbDevice host = LibUsbDevice.Open(name))
         {
-            string name = Path.GetFileName(device.SysfsPath), bound = $"/sys/bus/usb/drivers/usbtest/{name}:1.0";
-            await CaseContext.Until(() => Directory.Exists(bound), "the driver binds to the device");
-            await using (LibUsbDevice host = LibUsbDevice.Open(name))
-            {
-                BulkInException refused = Refused(() => host.ClaimInterface(0, detachKernelDriver: false));
-                CaseContext.Figure($"{refused.Error} ({refused.NativeCode}): {refused.Message}");
-                CaseContext.Require(refused.Error == BulkInError.Busy, $"the error is {refused.Error}");
-                host.ClaimInterface(0);
-                await using BulkInQueue queue = host.OpenBulkInQueue(0x84, 4, Rig.BufferLength);
-                CaseContext.Require((await queue.RecvAsync(new byte[Rig.BufferLength], CaseContext.Patience)).IsData, "nothing arrives once the driver is detached");
-            }
-
-            CaseContext.Require(Directory.Exists(bound), "the driver was not given its interface back");
-            CaseContext.Figure("detached, used, attached again");
+            BulkInException refused = Refused(() => host.ClaimInterface(0, detachKernelDriver: false));
+            CaseContext.Figure($"{refused.Error} ({refused.NativeCode}): {refused.Message}");
+            CaseContext.Require(refused.Error == BulkInError.Busy, $"the error is {refused.Error}");
+            host.ClaimInterface(0);
+            await using BulkInQueue queue = host.OpenBulkInQueue(0x84, 4, Rig.BufferLength);
+            CaseContext.Require((await queue.RecvAsync(new byte[Rig.BufferLength], CaseContext.Patience)).IsData, "nothing arrives once the driver is detached");
         }
 
+        CaseContext.Require(Directory.Exists(bound), "the driver was not given its interface back");
+        CaseContext.Figure("detached, used, attached again");
         _ = context;
     }
 

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using BulkIn.DeviceScript;
 
 namespace BulkIn.Bench;
 
@@ -36,7 +35,7 @@ internal static class OwnershipCases
 
             for (int index = 0; index < leases.Length; index++)
             {
-                CaseContext.Require(SequencedPayload.FirstDifference(leases[index].Span, sequence + index) < 0, $"lease {index} does not hold transfer {sequence + index}, but {SequencedPayload.Read(leases[index].Span)}");
+                SequencedReader.RequireNumber(leases[index].Span, sequence + index);
             }
 
             foreach (int index in new[] { 2, 0, 1 })
@@ -69,7 +68,7 @@ internal static class OwnershipCases
         BulkInResult result = await first;
         CaseContext.Figure($"the second: {outcome}; the first: {result.Length} bytes");
         CaseContext.Require(outcome == nameof(InvalidOperationException), $"the second receive was {outcome}");
-        CaseContext.Require(result.Length == 4000 && SequencedPayload.FirstDifference(buffer.AsSpan(0, 4000), 0) < 0, "the first receive was harmed");
+        SequencedReader.RequireNumber(buffer.AsSpan(0, result.Length), number: 0, length: 4000);
         _ = context;
     }
 
@@ -109,20 +108,11 @@ internal static class OwnershipCases
             // As if another program had taken the rest: what is posted is more than all that is granted now.
             await File.WriteAllTextAsync(UsbfsLimit, "1");
             rig.Gadget.Wake();
-            byte[] buffer = new byte[Rig.BufferLength];
-            int fewest = Depth;
-            for (int sequence = 0; sequence < Transfers; sequence++)
-            {
-                if (sequence == Transfers / 2)
-                {
-                    fewest = queue.Statistics.Posted;
-                    await File.WriteAllTextAsync(UsbfsLimit, before);
-                }
-
-                BulkInResult result = await queue.RecvAsync(buffer, CaseContext.Patience);
-                CaseContext.Require(result.IsData && SequencedPayload.FirstDifference(buffer.AsSpan(0, result.Length), sequence) < 0, $"transfer {sequence} is not the one the device sent");
-            }
-
+            var reader = new SequencedReader(queue, rig);
+            await reader.ReceiveAsync(Transfers / 2);
+            int fewest = queue.Statistics.Posted;
+            await File.WriteAllTextAsync(UsbfsLimit, before);
+            await reader.ReceiveAsync(Transfers / 2);
             await CaseContext.Until(() => queue.Statistics.Posted == Depth, "every slot is posted again");
             BulkInStatistics statistics = queue.Statistics;
             CaseContext.Figure($"{statistics.SubmitsDeferred} submits deferred, {fewest} of {Depth} posted under the limit, {statistics.Posted} after it; {statistics.Faults} faults");
@@ -156,7 +146,7 @@ internal static class OwnershipCases
                 }
 
                 rig.Gadget.Device.Unbind();
-                await new FaultCollector(queue).ReceiveToTheEndAsync();
+                await new FaultCollector(queue, rig).ReceiveToTheEndAsync();
             }
 
             await rig.Host.DisposeAsync();
@@ -180,7 +170,7 @@ internal static class OwnershipCases
         CaseContext.Require(slow.ClearHaltArrived.Wait(CaseContext.Patience), "no CLEAR_FEATURE(HALT) came after the stall");
         long longest = 0;
         byte[] buffer = new byte[Rig.BufferLength];
-        for (int sequence = 0; sequence < 100; sequence++)
+        for (int sequence = 0; sequence < 50; sequence++)
         {
             long start = Stopwatch.GetTimestamp();
             BulkInResult result = await second.RecvAsync(buffer, CaseContext.Patience);
@@ -188,11 +178,13 @@ internal static class OwnershipCases
             CaseContext.Require(result.IsData, $"transfer {sequence} of the lively device did not arrive");
         }
 
+        bool waited = slow.IsClearHaltWaiting;
         BulkInState state = first.State;
         slow.AnswerClearHalt(stalled.Virtual);
         TimeSpan gap = Stopwatch.GetElapsedTime(0, longest);
         CaseContext.Figure($"the longest wait at the lively device: {gap.TotalMilliseconds:0} ms; the other one: {state}");
+        // Had the lively device been held up, its transfers would have come only after the request had ended.
+        CaseContext.Require(waited, "the request had ended before the lively device's last transfer came");
         CaseContext.Require(state == BulkInState.Recovering, $"the stalled device's queue is {state}, so the case shows nothing");
-        CaseContext.Require(gap < TimeSpan.FromSeconds(2), $"a transfer of the lively device came {gap.TotalMilliseconds:0} ms late");
     }
 }

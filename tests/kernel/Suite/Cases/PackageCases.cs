@@ -14,17 +14,14 @@ internal static class PackageCases
 
     private static async Task Read(CaseContext context)
     {
-        (VirtualUsbDevice device, ScriptedFunction function) = ScriptedFunction.Plug(UsbScript.Parse(
+        using ScriptedFunction function = ScriptedFunction.Plug(UsbScript.Parse(
             $"device 17e9:6006 {(context.Speed == BusSpeed.Super ? "super" : "high")}\nendpoint 0x02\nendpoint 0x84\non 0x84\ndata 4000\nrepeat"));
-        using (function)
-        using (device)
-        {
-            var start = new ProcessStartInfo(Consumer, ["--device", Path.GetFileName(device.SysfsPath)]) { RedirectStandardOutput = true, RedirectStandardError = true };
-            using Process program = Process.Start(start)!;
-            Task<string> output = program.StandardOutput.ReadToEndAsync(), error = program.StandardError.ReadToEndAsync();
-            await CaseContext.Within(program.WaitForExitAsync(), "the program ends");
-            CaseContext.Figure((await output).Trim());
-            CaseContext.Require(program.ExitCode == 0, $"it ended with {program.ExitCode}: {await error}");
-        }
+        var start = new ProcessStartInfo(Consumer, ["--device", Path.GetFileName(function.Device.SysfsPath)]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using Process program = Process.Start(start)!;
+        Task<string> output = program.StandardOutput.ReadToEndAsync(), error = program.StandardError.ReadToEndAsync();
+        await CaseContext.Within(program.WaitForExitAsync(), "the program ends");
+        CaseContext.Figure((await output).Trim());
+        string errors = await error;
+        CaseContext.Require(program.ExitCode == 0, $"it ended with {program.ExitCode}: {errors}");
     }
 }

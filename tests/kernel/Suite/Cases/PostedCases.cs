@@ -1,4 +1,3 @@
-using BulkIn.DeviceScript;
 using BulkIn.UsbMon;
 
 namespace BulkIn.Bench;
@@ -7,6 +6,11 @@ namespace BulkIn.Bench;
 internal static class PostedCases
 {
     private static readonly int[] Depths = [1, 2, 4, 8];
+
+    // The steady device's: one transfer each.
+    private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(20);
+
+    private const int WarmUp = 20;
 
     // What an observer that stamps in another place, in whole microseconds, on a machine with other work, may see less than the library.
     private static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(1);
@@ -34,30 +38,47 @@ internal static class PostedCases
 
     private static async Task Steady(CaseContext context, int depth)
     {
-        int transfers = context.Size(1500, 250);
-        await using Rig rig = await Rig.GadgetAsync($"""
+        TimeSpan wanted = TimeSpan.FromSeconds(context.Size(30, 5));
+        await using Rig rig = await Rig.GadgetAsync("""
             in replies
             task
-            await
-            write replies 4000 {transfers} every 20ms
+            write replies 4000 every 20ms
+            repeat
             """);
         await using BulkInQueue queue = rig.OpenQueue(depth);
-        rig.Gadget.Wake();
-        await ReceiveAsync(queue, first: 0, transfers);
-        BulkInStatistics statistics = queue.Statistics;
-        Timeline timeline = rig.Observer.Snapshot();
-        EndpointTimeline seen = timeline.Endpoint(rig.Device.Address, rig.In);
-        List<UsbMonEvent> completions = [.. seen.Completions];
-        DepthProfile profile = seen.Profile(completions[0].Microseconds - 1, completions[^1].Microseconds - 1);
+        var reader = new SequencedReader(queue, rig);
+        await reader.ReceiveAsync(WarmUp);
+        // A reader that is late by half a period is not the library's doing when nobody else was in time either.
+        using var witness = new StallWitness(late: Period / 2, recovery: Period);
+        TimeWindow measured = await ReadUndisturbedAsync(reader, witness, wanted);
+        IReadOnlyList<TimeWindow> undisturbed = measured.Without(witness.Stalls());
+        DepthProfile profile = rig.InTimeline.Profile(undisturbed);
         double kept = profile.ShareAtLeast(depth - 1);
-
-        CaseContext.Figure($"{transfers} transfers; posted min {profile.Minimum}, p1 {profile.P1}, median {profile.Median}; at least {depth - 1} for {kept:P2}");
-        CaseContext.Figure($"nothing posted {profile.Gaps.Count} times, {Milliseconds(profile.GapTime)} in all{LongestGap(profile)}");
-        CaseContext.Figure($"the library counts {statistics.Starvations} times, {statistics.StarvationTime.TotalMilliseconds:0.0} ms");
-        CaseContext.Require(timeline.Dropped == 0, $"usbmon dropped {timeline.Dropped} events: nothing can be concluded");
+        CaseContext.Figure($"{reader.Next} transfers; posted min {profile.Minimum}, p1 {profile.P1}, median {profile.Median}; at least {depth - 1} for {kept:P2} of {profile.Total / 1e6:0.0} s undisturbed ({measured.Length / 1e6:0.0} s in all)");
+        CaseContext.Figure(Describe("nothing posted", profile));
+        RequireLowerBound(queue, rig);
         CaseContext.Require(kept >= 0.99, $"at least {depth - 1} were posted for only {kept:P2} of the time");
         CaseContext.Require(depth < 4 || profile.Minimum > 0, $"nothing was posted {profile.Gaps.Count} times, for {Milliseconds(profile.GapTime)} in all");
-        RequireLowerBound(statistics, profile);
+    }
+
+    // The reader does nothing but read meanwhile.
+    private static async Task<TimeWindow> ReadUndisturbedAsync(SequencedReader reader, StallWitness witness, TimeSpan wanted)
+    {
+        long start = Observer.Now, limit = 10 * (long)wanted.TotalMicroseconds;
+        using var enough = new CancellationTokenSource();
+        Task reading = reader.ReceiveUntilAsync(enough.Token);
+        TimeWindow measured;
+        do
+        {
+            await Task.WhenAny(reading, Task.Delay(wanted / 10));
+            measured = new TimeWindow(start, Observer.Now);
+        }
+        while (!reading.IsCompleted && measured.Length < limit && measured.Without(witness.Stalls()).Sum(window => window.Length) < wanted.TotalMicroseconds);
+
+        await enough.CancelAsync();
+        await reading;
+        CaseContext.Require(measured.Length < limit, $"this machine stands still too often to show anything: not {wanted.TotalSeconds:0} s undisturbed of {measured.Length / 1e6:0} s");
+        return measured;
     }
 
     private static async Task Starved(CaseContext _)
@@ -71,43 +92,38 @@ internal static class PostedCases
             repeat
             """);
         await using BulkInQueue queue = rig.OpenQueue(depth: 2, spareBuffers: 0);
-        await ReceiveAsync(queue, first: 0, Before);
-        CaseContext.Require(rig.Observer.WaitFor(_ => rig.InTimeline.Outstanding == 0, CaseContext.Patience), "the device did not use up the two posted transfers");
-        await Task.Delay(absence);
-        await ReceiveAsync(queue, Before, Before);
+        var reader = new SequencedReader(queue, rig);
+        await reader.ReceiveAsync(Before);
+        // Both must have noticed before the absence begins, so that it lasts as long for both.
+        await CaseContext.Until(() => rig.InTimeline.Outstanding == 0 && queue.Statistics.Posted == 0, "the device uses up the two posted transfers", () => SequencedReader.Situation(queue, rig));
+        await CaseContext.StayAwayAsync(absence);
+        await reader.ReceiveAsync(Before);
+        DepthProfile profile = RequireLowerBound(queue, rig);
         BulkInStatistics statistics = queue.Statistics;
-        EndpointTimeline seen = rig.InTimeline;
-        DepthProfile profile = seen.Profile(seen.Events[0].Microseconds, seen.Events[^1].Microseconds);
-
-        CaseContext.Figure($"usbmon: nothing posted {profile.Gaps.Count} times, {Milliseconds(profile.GapTime)} in all{LongestGap(profile)}");
-        CaseContext.Figure($"the library counts {statistics.Starvations} times, {statistics.StarvationTime.TotalMilliseconds:0.0} ms");
-        CaseContext.Require(statistics.Starvations > 0 && statistics.StarvationTime >= 0.9 * absence, "the library did not notice that it starved");
+        CaseContext.Require(statistics.Starvations > 0 && statistics.StarvationTime >= absence, $"the library did not notice that it starved for {absence.TotalMilliseconds:0} ms");
         CaseContext.Require(profile.Gaps.Max() >= absence.TotalMicroseconds, "usbmon did not see the reader's absence");
-        RequireLowerBound(statistics, profile);
-    }
-
-    private static async Task ReceiveAsync(BulkInQueue queue, int first, int count)
-    {
-        byte[] buffer = new byte[Rig.BufferLength];
-        for (int sequence = first; sequence < first + count; sequence++)
-        {
-            BulkInResult result = await queue.RecvAsync(buffer, CaseContext.Patience);
-            CaseContext.Require(result.IsData, $"transfer {sequence} did not arrive");
-            CaseContext.Require(SequencedPayload.FirstDifference(buffer.AsSpan(0, result.Length), sequence) < 0, $"transfer {sequence} is not the one the device sent");
-        }
     }
 
     // The library counts from the callback that found nothing posted to the submit that ended it: inside what usbmon sees, but for the two clocks.
-    private static void RequireLowerBound(BulkInStatistics statistics, DepthProfile profile)
+    private static DepthProfile RequireLowerBound(BulkInQueue queue, Rig rig)
     {
+        BulkInStatistics statistics = queue.Statistics;
+        long now = Observer.Now;
+        Timeline timeline = rig.Observer.Snapshot();
+        EndpointTimeline seen = timeline.Endpoint(rig.Device.Address, rig.In);
+        DepthProfile profile = seen.Profile(new TimeWindow(seen.Events[0].Microseconds, now));
         TimeSpan tolerance = Tolerance * Math.Max(1, profile.Gaps.Count);
-        TimeSpan seen = TimeSpan.FromMicroseconds(profile.GapTime);
+        TimeSpan time = TimeSpan.FromMicroseconds(profile.GapTime);
+        CaseContext.Figure($"the library counts {statistics.Starvations} times, {statistics.StarvationTime.TotalMilliseconds:0.0} ms, of usbmon's {Describe("nothing posted", profile)} (tolerance {Tolerance.TotalMilliseconds:0} ms a gap)");
+        CaseContext.Require(timeline.Dropped == 0, $"usbmon dropped {timeline.Dropped} events: nothing can be concluded");
         CaseContext.Require(
-            statistics.StarvationTime <= seen + tolerance,
-            $"the library counts {statistics.StarvationTime.TotalMilliseconds:0.0} ms without a posted transfer, usbmon {seen.TotalMilliseconds:0.0} ms (tolerance {tolerance.TotalMilliseconds:0} ms)");
+            statistics.Starvations <= profile.Gaps.Count && statistics.StarvationTime <= time + tolerance,
+            $"the library counts {statistics.Starvations} times and {statistics.StarvationTime.TotalMilliseconds:0.0} ms without a posted transfer, usbmon {profile.Gaps.Count} times and {time.TotalMilliseconds:0.0} ms (tolerance {tolerance.TotalMilliseconds:0} ms)");
+        return profile;
     }
 
-    private static string LongestGap(DepthProfile profile) => profile.Gaps.Count == 0 ? "" : $", longest {Milliseconds(profile.Gaps.Max())}, mean {Milliseconds(profile.GapTime / profile.Gaps.Count)}";
+    private static string Describe(string what, DepthProfile profile) =>
+        $"{what} {profile.Gaps.Count} times, {Milliseconds(profile.GapTime)} in all" + (profile.Gaps.Count == 0 ? "" : $", longest {Milliseconds(profile.Gaps.Max())}, mean {Milliseconds(profile.GapTime / profile.Gaps.Count)}");
 
     private static string Milliseconds(long microseconds) => $"{microseconds / 1000.0:0.0} ms";
 }

@@ -47,7 +47,8 @@ internal static class PumpCases
         await using Rig rig = await NewRigAsync();
         await using BulkInQueue queue = rig.OpenQueue(Depth);
         await using BulkInPump pump = queue.StartPump(Capacity);
-        CaseContext.Require(rig.Observer.WaitFor(_ => rig.InTimeline is { Outstanding: 0, Submissions: > Depth }, CaseContext.Patience), "the device did not fill pump and queue");
+        await CaseContext.Until(
+            () => rig.InTimeline is { Outstanding: 0, Submissions: > Depth }, "the device fills pump and queue", () => SequencedReader.Situation(queue, rig));
 
         // The one that the pump has in hand, and a spare buffer's.
         int held = rig.InTimeline.Completions.Count();

@@ -10,7 +10,7 @@ internal static class TrafficCases
     public static IReadOnlyList<BenchCase> All { get; } =
     [
         new("traffic.throughput", "Linux's endless source is read at every depth without a foreign byte; the figures are for comparing within this line.", Throughput),
-        new("traffic.parallel", "Control and bulk OUT from other threads disturb neither each other nor the queue.", Parallel) { TimeLimit = TimeSpan.FromSeconds(90) },
+        new("traffic.parallel", "Control and bulk OUT from other threads disturb neither each other nor the queue.", Parallel),
     ];
 
     private static async Task Throughput(CaseContext context)
@@ -54,15 +54,7 @@ internal static class TrafficCases
         using var done = new CancellationTokenSource();
         Task<int> outs = Task.Run(() => WriteAsync(rig, done.Token));
         Task<int> controls = Task.Run(() => AskAsync(rig, done.Token));
-        byte[] buffer = new byte[Rig.BufferLength];
-        for (int sequence = 0; sequence < transfers; sequence++)
-        {
-            BulkInResult result = await queue.RecvAsync(buffer, CaseContext.Patience);
-            CaseContext.Require(
-                result.IsData && result.Length == SequencedPayload.Length(sequence, Rig.BufferLength) && SequencedPayload.FirstDifference(buffer.AsSpan(0, result.Length), sequence) < 0,
-                $"transfer {sequence} is not the one the device sent");
-        }
-
+        await new SequencedReader(queue, rig) { Length = number => SequencedPayload.Length(number, Rig.BufferLength) }.ReceiveAsync(transfers);
         await done.CancelAsync();
         CaseContext.Figure($"{transfers} transfers received beside {await outs} OUT and {await controls} control transfers");
         CaseContext.Require(await outs > 10 && await controls > 10, "there was no parallel traffic to speak of");

@@ -4,6 +4,8 @@ namespace BulkIn.Bench;
 internal static class UnplugCases
 {
     private const int Depth = 8;
+    private const int BurstLength = 3;
+    private const string Burst = "in replies\ntask\nawait\nwrite replies 4000 3\nrepeat";
     private const string Flood = "in replies\ntask\nwrite replies 4000\nrepeat";
 
     public static IReadOnlyList<BenchCase> All { get; } =
@@ -11,14 +13,15 @@ internal static class UnplugCases
         new("unplug.idle", "Unplugging with idle posted transfers ends in one DeviceGone, again and again with flat resources.", context => Cycles(context, "in silent", Idle))
         {
             Rows = [new FaultRow(30)],
-            TimeLimit = TimeSpan.FromSeconds(120),
         },
         new("unplug.rate", "Unplugging at full rate delivers everything that the bus carried, then DeviceGone, again and again with flat resources.", context => Cycles(context, Flood, AtFullRate))
         {
             Rows = [new FaultRow(32)],
-            TimeLimit = TimeSpan.FromSeconds(120),
         },
-        new("unplug.undelivered", "What completed slots hold when the device goes is delivered before DeviceGone.", Undelivered) { Rows = [new FaultRow(32)] },
+        new("unplug.undelivered", "What completed slots hold when the device goes is delivered before DeviceGone, again and again with flat resources.", context => Cycles(context, Burst, Undelivered))
+        {
+            Rows = [new FaultRow(32)],
+        },
         new("unplug.flushed", "A device that goes with its controller's flush (newest first) is gone just the same.", Flushed) { Rows = [new FaultRow(31)] },
         new("unplug.recovery", "Unplugging while the halt is being cleared ends the recovery with DeviceGone.", DuringRecovery) { Rows = [new FaultRow(33)] },
         new("unplug.dispose", "Unplugging while disposing: dispose ends, nothing is left.", DuringDispose) { Rows = [new FaultRow(33)] },
@@ -26,33 +29,32 @@ internal static class UnplugCases
 
     private static async Task Cycles(CaseContext context, string script, Func<Rig, Task<string>> cycle)
     {
-        int cycles = context.Size(50, 10);
+        int cycles = context.Size(200, 10);
         await using Rig rig = await Rig.GadgetAsync(script);
         string figures = "";
-        ProcessResources start = default;
+        ProcessResources? start = null;
+        var memory = new MemoryTrend();
         for (int count = 0; count < cycles + 2; count++)
         {
             figures = await cycle(rig);
             await ReplugAsync(rig);
-            if (count == 1)
+            if (count > 0)
             {
                 // Pools and code are warm after two.
-                start = Settled();
+                ProcessResources now = memory.Look();
+                start ??= now;
+                TeardownCases.RequireSame(start.Value, now);
             }
         }
 
-        ProcessResources end = Settled();
         CaseContext.Figure($"{cycles} cycles; the last: {figures}");
-        CaseContext.Figure($"before {start} {start.ResidentKilobytes} kB, after {end} {end.ResidentKilobytes} kB");
-        TeardownCases.RequireSame(start, end);
-        const long Slack = 4096;
-        CaseContext.Require(end.ResidentKilobytes <= start.ResidentKilobytes + Slack, $"memory grew from {start.ResidentKilobytes} to {end.ResidentKilobytes} kB");
+        CaseContext.Figure($"{start} after each; {memory.RequireFlat()}");
     }
 
     private static async Task<string> Idle(Rig rig)
     {
         await using BulkInQueue queue = rig.OpenQueue(Depth);
-        var reader = new FaultCollector(queue);
+        var reader = new FaultCollector(queue, rig);
         rig.Gadget.Device.Unbind();
         await RequireGoneAsync(queue, reader);
         CaseContext.Require(reader.Numbers.Count == 0, $"{reader.Numbers.Count} transfers came from a silent device");
@@ -62,7 +64,7 @@ internal static class UnplugCases
     private static async Task<string> AtFullRate(Rig rig)
     {
         await using BulkInQueue queue = rig.OpenQueue(Depth);
-        var reader = new FaultCollector(queue);
+        var reader = new FaultCollector(queue, rig);
         const int Before = 50;
         while (reader.Numbers.Count < Before)
         {
@@ -72,34 +74,32 @@ internal static class UnplugCases
         Task unplug = Task.Run(rig.Gadget.Device.Unbind);
         await RequireGoneAsync(queue, reader);
         await unplug;
-        int carried = rig.InTimeline.Completions.Count(completion => completion is { Status: 0 });
-        string numbers = reader.Numbers.Zip(reader.Numbers.Skip(1)).All(pair => pair.Second == pair.First + 1) ? "unbroken" : "broken";
-        CaseContext.Require(numbers == "unbroken", "the transfers' numbers are not consecutive");
+        // The one that the unplug cut short may have brought bytes, too.
+        int carried = rig.InTimeline.Completions.Count(completion => completion is { Status: 0 } or { Length: > 0 });
+        RequireConsecutive(reader);
         CaseContext.Require(carried == reader.Numbers.Count, $"the bus carried {carried} transfers, {reader.Numbers.Count} were delivered");
         return $"{carried} carried, {reader.Describe()}";
     }
 
-    private static async Task Undelivered(CaseContext context)
+    private static async Task<string> Undelivered(Rig rig)
     {
-        const int Sent = 3;
-        await using Rig rig = await Rig.GadgetAsync($"in replies\ntask\nwrite replies 4000 {Sent}\nawait");
         await using BulkInQueue queue = rig.OpenQueue(Depth);
-        var reader = new FaultCollector(queue);
-        await CaseContext.Until(() => rig.InTimeline.Completions.Count() == Sent, $"{Sent} transfers complete");
+        var reader = new FaultCollector(queue, rig);
+        rig.Gadget.Wake();
+        await CaseContext.Until(() => rig.InTimeline.Completions.Count() == BurstLength, $"{BurstLength} transfers complete");
         rig.Gadget.Device.Unbind();
         await CaseContext.Until(() => queue.State == BulkInState.Gone, "the queue notices on its own");
         await RequireGoneAsync(queue, reader);
-        CaseContext.Figure(reader.Describe());
-        CaseContext.Require(reader.Numbers.Count == Sent, $"{reader.Numbers.Count} of {Sent} transfers were delivered before the fault");
-        reader.RequireUnbroken();
-        _ = context;
+        CaseContext.Require(reader.Numbers.Count == BurstLength, $"{reader.Numbers.Count} of {BurstLength} transfers were delivered before the fault");
+        RequireConsecutive(reader);
+        return reader.Describe();
     }
 
     private static async Task Flushed(CaseContext context)
     {
         await using Rig rig = Rig.OnVirtual(context, "on 0x84\ndata 4000\ndata 4000\ndata 4000\nsilence");
         await using BulkInQueue queue = rig.OpenQueue(Depth);
-        var reader = new FaultCollector(queue);
+        var reader = new FaultCollector(queue, rig);
         await CaseContext.Until(() => rig.InTimeline.Completions.Count() == 3, "three transfers complete");
         rig.Virtual.Dispose();
         await RequireGoneAsync(queue, reader);
@@ -113,7 +113,7 @@ internal static class UnplugCases
         using var function = new SlowClearHalt();
         await using Rig rig = Rig.OnVirtual(context, function);
         await using BulkInQueue queue = rig.OpenQueue(Depth);
-        var reader = new FaultCollector(queue);
+        var reader = new FaultCollector(queue, rig);
         rig.Virtual.Halt(rig.In);
         CaseContext.Require(function.ClearHaltArrived.Wait(CaseContext.Patience), "no CLEAR_FEATURE(HALT) came after the stall");
         rig.Virtual.Dispose();
@@ -143,6 +143,15 @@ internal static class UnplugCases
         CaseContext.Figure($"{cycles} times");
     }
 
+    // The device counts on from one replug to the next.
+    private static void RequireConsecutive(FaultCollector reader)
+    {
+        for (int index = 1; index < reader.Numbers.Count; index++)
+        {
+            CaseContext.Require(reader.Numbers[index] == reader.Numbers[index - 1] + 1, $"transfer {reader.Numbers[index]} came after transfer {reader.Numbers[index - 1]}");
+        }
+    }
+
     // Present and future waits: the fault comes once more for each, at once.
     private static async Task RequireGoneAsync(BulkInQueue queue, FaultCollector reader)
     {
@@ -159,17 +168,9 @@ internal static class UnplugCases
     private static async Task ReplugAsync(Rig rig)
     {
         await rig.Host.DisposeAsync();
+        rig.Observer.Forget();
         rig.Gadget.Device.Bind();
         CaseContext.Require(rig.Gadget.Device.WaitUntilEnabled(CaseContext.Patience), "the host did not configure the device again");
         await rig.FollowReplugAsync();
-    }
-
-    private static ProcessResources Settled()
-    {
-        // Aggressive gives unused memory back to the system, so that what is left is what is held.
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-        GC.WaitForPendingFinalizers();
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-        return ProcessResources.Now();
     }
 }

@@ -7,7 +7,7 @@ namespace BulkIn.Bench;
 internal sealed record BenchCase(string Name, string Promise, Func<CaseContext, Task> Body)
 {
     /// <summary>How long it may take under emulation on a busy machine before it counts as hung.</summary>
-    public TimeSpan TimeLimit { get; init; } = TimeSpan.FromSeconds(60);
+    public TimeSpan TimeLimit { get; init; } = TimeSpan.FromSeconds(120);
 
     /// <summary>The same with <c>--full</c>; default ten times <see cref="TimeLimit"/>.</summary>
     public TimeSpan? FullTimeLimit { get; init; }

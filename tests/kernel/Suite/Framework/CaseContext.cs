@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 
 namespace BulkIn.Bench;
 
@@ -27,7 +28,7 @@ internal sealed class CaseContext(BusSpeed speed, bool full, TimeSpan? duration,
     public string ResultsDirectory => resultsDirectory;
 
     /// <summary>How long anything that should take milliseconds may take under emulation, on a machine with other work to do.</summary>
-    public static TimeSpan Patience => TimeSpan.FromSeconds(20);
+    public static TimeSpan Patience => TimeSpan.FromSeconds(30);
 
     /// <summary>A size: the full one, or a smaller one that keeps the default run short.</summary>
     /// <param name="fullSize">With <c>--full</c>.</param>
@@ -57,17 +58,42 @@ internal sealed class CaseContext(BusSpeed speed, bool full, TimeSpan? duration,
         }
     }
 
+    /// <inheritdoc cref="Require(bool, string)"/>
+    public static void Require([DoesNotReturnIf(false)] bool condition, [InterpolatedStringHandlerArgument(nameof(condition))] ref FailureMessage message)
+    {
+        if (!condition)
+        {
+            throw new CaseFailedException(message.Build());
+        }
+    }
+
     /// <summary>Waits for a state that nothing announces, such as a counter or a file of sysfs.</summary>
     /// <param name="condition">The state.</param>
     /// <param name="what">The state in words, for the failure's message.</param>
-    public static async Task Until(Func<bool> condition, string what)
+    /// <param name="found">What is the case instead, for the failure's message.</param>
+    public static async Task Until(Func<bool> condition, string what, Func<string>? found = null)
     {
         ArgumentNullException.ThrowIfNull(condition);
         long start = Stopwatch.GetTimestamp();
         while (!condition())
         {
-            Require(Stopwatch.GetElapsedTime(start) < Patience, $"not within {Patience.TotalSeconds:0} s: {what}");
+            if (Stopwatch.GetElapsedTime(start) > Patience)
+            {
+                throw new CaseFailedException($"not within {Patience.TotalSeconds:0} s: {what}{(found is null ? "" : $"; {found()}")}");
+            }
+
             await Task.Delay(PollInterval);
+        }
+    }
+
+    /// <summary>Does nothing for at least so long; a timer alone may be early.</summary>
+    /// <param name="time">How long, by the clock that statistics use.</param>
+    public static async Task StayAwayAsync(TimeSpan time)
+    {
+        long start = Stopwatch.GetTimestamp();
+        for (TimeSpan left = time; left > TimeSpan.Zero; left = time - Stopwatch.GetElapsedTime(start))
+        {
+            await Task.Delay(left + TimeSpan.FromMilliseconds(1));
         }
     }
 

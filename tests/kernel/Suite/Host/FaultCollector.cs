@@ -3,7 +3,9 @@ using BulkIn.DeviceScript;
 namespace BulkIn.Bench;
 
 /// <summary>A reader that goes on after faults and remembers what it got: the data's numbers, in order, and the faults, each at its place.</summary>
-internal sealed class FaultCollector(BulkInQueue queue)
+/// <param name="queue">From which.</param>
+/// <param name="rig">Whose observer tells what became of what does not arrive; null without one.</param>
+internal sealed class FaultCollector(BulkInQueue queue, Rig? rig = null)
 {
     private readonly byte[] _buffer = new byte[queue.BufferLength];
 
@@ -18,7 +20,17 @@ internal sealed class FaultCollector(BulkInQueue queue)
     {
         while (Numbers.Count < transfers)
         {
-            CaseContext.Require(await ReceiveOneAsync() || Faults is [.., (_, { RecoversByItself: true })], $"after {Numbers.Count} transfers the queue stopped: {Describe()}");
+            bool goesOn = await ReceiveOneAsync() || Faults is [.., (_, { RecoversByItself: true })];
+            CaseContext.Require(goesOn, $"after {Numbers.Count} transfers the queue stopped: {Describe()}; {SequencedReader.Situation(queue, rig)}");
+        }
+    }
+
+    /// <summary>Receives until the first fault.</summary>
+    public async Task ReceiveToAFaultAsync()
+    {
+        while (Faults.Count == 0)
+        {
+            await ReceiveOneAsync();
         }
     }
 
@@ -41,7 +53,7 @@ internal sealed class FaultCollector(BulkInQueue queue)
         try
         {
             BulkInResult result = await queue.RecvAsync(_buffer, CaseContext.Patience);
-            CaseContext.Require(result.IsData, $"nothing came within {CaseContext.Patience.TotalSeconds:0} s after {Describe()}; state {queue.State}");
+            CaseContext.Require(result.IsData, $"nothing came within {CaseContext.Patience.TotalSeconds:0} s after {Describe()}: {SequencedReader.Situation(queue, rig)}");
             Numbers.Add(SequencedPayload.Read(_buffer.AsSpan(0, result.Length)));
             return true;
         }

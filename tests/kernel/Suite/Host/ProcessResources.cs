@@ -5,8 +5,9 @@ namespace BulkIn.Bench;
 /// <param name="UsbDescriptors">Open descriptors of USB devices.</param>
 /// <param name="UsbMappings">Mappings of USB devices.</param>
 /// <param name="Threads">Threads.</param>
-/// <param name="ResidentKilobytes">Memory in use.</param>
-internal readonly record struct ProcessResources(int Descriptors, int UsbDescriptors, int UsbMappings, int Threads, long ResidentKilobytes)
+/// <param name="AnonymousKilobytes">Memory in use that is no file's: pages of programs come and go as they run.</param>
+/// <param name="ManagedKilobytes">Objects of the runtime, at its last collection.</param>
+internal readonly record struct ProcessResources(int Descriptors, int UsbDescriptors, int UsbMappings, int Threads, long AnonymousKilobytes, long ManagedKilobytes)
 {
     private const string UsbDevices = "/dev/bus/usb/";
 
@@ -20,7 +21,8 @@ internal readonly record struct ProcessResources(int Descriptors, int UsbDescrip
             files.Count(file => file.StartsWith(UsbDevices, StringComparison.Ordinal)),
             File.ReadLines("/proc/self/maps").Count(line => line.Contains(UsbDevices, StringComparison.Ordinal)),
             (int)Number(status, "Threads:"),
-            Number(status, "VmRSS:"));
+            Number(status, "RssAnon:"),
+            GC.GetTotalMemory(forceFullCollection: false) / 1024);
     }
 
     /// <summary>The same without what the runtime is free to change: for comparing.</summary>

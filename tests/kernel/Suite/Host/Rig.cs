@@ -31,6 +31,9 @@ internal sealed class Rig : IAsyncDisposable
     /// <summary>The device as the library opened it, interface 0 claimed.</summary>
     public LibUsbDevice Host { get; private set; }
 
+    /// <summary>True when there is an observer.</summary>
+    public bool IsObserved => _observer is not null;
+
     /// <summary>The observer, listening since before the device was opened.</summary>
     public Observer Observer => _observer ?? throw new InvalidOperationException("This rig was set up without an observer.");
 
@@ -76,18 +79,8 @@ internal sealed class Rig : IAsyncDisposable
     public static Rig OnVirtual(CaseContext context, string script)
     {
         string speed = context.Speed == BusSpeed.Super ? "super" : "high";
-        (VirtualUsbDevice device, ScriptedFunction function) = ScriptedFunction.Plug(UsbScript.Parse($"device 17e9:6006 {speed}\nendpoint 0x02\nendpoint 0x84\n{script}"));
-        try
-        {
-            var seen = new SysfsDevice(device.SysfsPath, device.BusNumber, device.DeviceAddress);
-            return Open(seen, observe: true, (host, observer) => new Rig(seen, host, observer) { Virtual = device, Function = function, _deviceSide = { function, device } });
-        }
-        catch
-        {
-            device.Dispose();
-            function.Dispose();
-            throw;
-        }
+        ScriptedFunction function = ScriptedFunction.Plug(UsbScript.Parse($"device 17e9:6006 {speed}\nendpoint 0x02\nendpoint 0x84\n{script}"));
+        return OnVirtual(function.Device, function, (seen, host, observer) => new Rig(seen, host, observer) { Virtual = function.Device, Function = function, _deviceSide = { function } });
     }
 
     /// <summary>Plugs in a virtual device with a function of the case's own, and opens it.</summary>
@@ -96,16 +89,7 @@ internal sealed class Rig : IAsyncDisposable
     public static Rig OnVirtual(CaseContext context, UsbFunction function)
     {
         VirtualUsbDevice device = VirtualUsbDevice.Plug(Dock(context), function);
-        try
-        {
-            var seen = new SysfsDevice(device.SysfsPath, device.BusNumber, device.DeviceAddress);
-            return Open(seen, observe: true, (host, observer) => new Rig(seen, host, observer) { Virtual = device, _deviceSide = { device } });
-        }
-        catch
-        {
-            device.Dispose();
-            throw;
-        }
+        return OnVirtual(device, device, (seen, host, observer) => new Rig(seen, host, observer) { Virtual = device, _deviceSide = { device } });
     }
 
     /// <summary>A dock's description: 17e9:6006, bulk OUT 0x02, bulk IN 0x84.</summary>
@@ -162,6 +146,20 @@ internal sealed class Rig : IAsyncDisposable
         foreach (IDisposable side in Enumerable.Reverse(_deviceSide))
         {
             side.Dispose();
+        }
+    }
+
+    private static Rig OnVirtual(VirtualUsbDevice device, IDisposable owner, Func<SysfsDevice, LibUsbDevice, Observer?, Rig> create)
+    {
+        try
+        {
+            var seen = new SysfsDevice(device.SysfsPath, device.BusNumber, device.DeviceAddress);
+            return Open(seen, observe: true, (host, observer) => create(seen, host, observer));
+        }
+        catch
+        {
+            owner.Dispose();
+            throw;
         }
     }
 

@@ -8,12 +8,35 @@ namespace BulkIn.Bench;
 internal static class DeadlockPicture
 {
     private const int Width = 760;
-    private const int PanelHeight = 150;
-    private const int Left = 56;
-    private const int Right = 56;
-    private const int Top = 44;
-    private const int Between = 58;
-    private const int PlotWidth = Width - Left - Right;
+    private const int Left = 72;
+    private const int Right = 72;
+    private const int Top = 48;
+    private const int Between = 56;
+    private const int Below = 66;
+
+    // The drawing brings its own paper: it is shown on pages whose colour need not be the one the reader's system prefers.
+    private const string Style = """
+        <style>
+        text { font: 13px system-ui, sans-serif; fill: #24292f }
+        .paper { fill: #ffffff; stroke: #d0d7de }
+        .name { font-weight: 600 }
+        .axis { stroke: #8c959f; fill: none }
+        .grid { stroke: #8c959f; stroke-opacity: .35; fill: none }
+        .outs { stroke: #0969da; stroke-width: 2; fill: none }
+        .outs-text { fill: #0969da }
+        .depth { stroke: none; fill: #bc4c00; fill-opacity: .3 }
+        .depth-text { fill: #bc4c00 }
+        @media (prefers-color-scheme: dark) {
+        text { fill: #e6edf3 }
+        .paper { fill: #0d1117; stroke: #30363d }
+        .outs { stroke: #58a6ff }
+        .outs-text { fill: #58a6ff }
+        .depth { fill: #f0883e; fill-opacity: .45 }
+        .depth-text { fill: #f0883e }
+        }
+        </style>
+
+        """;
 
     private static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
 
@@ -25,106 +48,71 @@ internal static class DeadlockPicture
     {
         ArgumentNullException.ThrowIfNull(oneAtATime);
         ArgumentNullException.ThrowIfNull(queue);
-        Panel[] panels =
-        [
-            Panel.Read("One transfer at a time", oneAtATime),
-            Panel.Read($"A queue of depth {depth}, read beside the sender", queue),
-        ];
-        long end = panels.Max(panel => panel.End);
-        int height = Top + (panels.Length * PanelHeight) + ((panels.Length - 1) * Between) + 46;
+        DeadlockRun[] runs = [DeadlockRun.Read("One transfer at a time", oneAtATime), DeadlockRun.Read($"A queue of depth {depth}, read beside the sender", queue)];
+        int bottom = Top + (2 * PlotArea.Height) + Between;
+        int height = bottom + Below;
         var svg = new StringBuilder();
-        svg.Append(Culture, $"""
-            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Width} {height}" width="{Width}" height="{height}" role="img" aria-labelledby="title">
-            <title id="title">{panels[0].Summary} one at a time, {panels[1].Summary} with a queue</title>
-            <style>
-            text {"{"} font: 13px system-ui, sans-serif; fill: #24292f {"}"}
-            .name {"{"} font-weight: 600 {"}"} .axis {"{"} stroke: #8c959f; fill: none {"}"}
-            .outs {"{"} stroke: #0969da; stroke-width: 2; fill: none {"}"} .outs-text {"{"} fill: #0969da {"}"}
-            .depth {"{"} stroke: #bc4c00; fill: #bc4c00; fill-opacity: .25; stroke-opacity: .8; stroke-width: 1 {"}"} .depth-text {"{"} fill: #bc4c00 {"}"}
-            @media (prefers-color-scheme: dark) {"{"} text {"{"} fill: #e6edf3 {"}"} .outs {"{"} stroke: #58a6ff {"}"} .outs-text {"{"} fill: #58a6ff {"}"} .depth {"{"} stroke: #f0883e; fill: #f0883e {"}"} .depth-text {"{"} fill: #f0883e {"}"} {"}"}
-            </style>
-
-            """);
-        for (int index = 0; index < panels.Length; index++)
+        svg.Append(Culture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Width} {height}\" width=\"{Width}\" height=\"{height}\" role=\"img\" aria-labelledby=\"title\">\n");
+        svg.Append(Culture, $"<title id=\"title\">One transfer at a time: {runs[0].Summary}. With a queue: {runs[1].Summary}.</title>\n{Style}");
+        svg.Append(Culture, $"<rect class=\"paper\" x=\".5\" y=\".5\" width=\"{Width - 1}\" height=\"{height - 1}\" rx=\"6\"/>\n");
+        long end = runs.Max(run => run.End);
+        for (int index = 0; index < runs.Length; index++)
         {
-            Append(svg, panels[index], Top + (index * (PanelHeight + Between)), end, depth);
+            Append(svg, runs[index], new PlotArea(Left, Top + (index * (PlotArea.Height + Between)), Width - Left - Right, end), depth);
         }
 
-        int bottom = height - 30;
-        for (int tick = 0; tick <= 4; tick++)
-        {
-            svg.Append(Culture, $"<text x=\"{Left + (PlotWidth * tick / 4)}\" y=\"{bottom}\" text-anchor=\"middle\">{end * tick / 4 / 1e6:0.0} s</text>\n");
-        }
-
-        svg.Append(Culture, $"<text x=\"{Left}\" y=\"{height - 8}\">As usbmon saw it. A single-threaded device answers each OUT with two 6000-byte replies.</text>\n</svg>\n");
+        svg.Append(Culture, $"<text x=\"{Width / 2}\" y=\"{bottom + 38}\" text-anchor=\"middle\">seconds, as usbmon saw it; a single-threaded device answers each OUT with two replies of 6000 bytes</text>\n</svg>\n");
         return svg.ToString();
     }
 
-    private static void Append(StringBuilder svg, Panel panel, int top, long end, int depth)
+    private static void Append(StringBuilder svg, DeadlockRun run, PlotArea area, int depth)
     {
-        int bottom = top + PanelHeight;
-        svg.Append(Culture, $"<text class=\"name\" x=\"{Left}\" y=\"{top - 12}\">{panel.Name}: {panel.Summary}</text>\n");
-        svg.Append(Culture, $"<path class=\"depth\" d=\"{Steps(panel.Depths, end, depth, top, close: true)}\"/>\n");
-        svg.Append(Culture, $"<path class=\"outs\" d=\"{Steps(panel.Outs, end, DeadlockCases.Commands, top, close: false)}\"/>\n");
-        svg.Append(Culture, $"<path class=\"axis\" d=\"M{Left} {top}V{bottom}H{Left + PlotWidth}V{top}\"/>\n");
-        svg.Append(Culture, $"<text class=\"outs-text\" x=\"{Left - 6}\" y=\"{top + 10}\" text-anchor=\"end\">{DeadlockCases.Commands}</text><text class=\"outs-text\" x=\"{Left - 6}\" y=\"{bottom}\" text-anchor=\"end\">OUTs</text>\n");
-        svg.Append(Culture, $"<text class=\"depth-text\" x=\"{Left + PlotWidth + 6}\" y=\"{top + 10}\">{depth}</text><text class=\"depth-text\" x=\"{Left + PlotWidth + 6}\" y=\"{bottom}\">posted</text>\n");
-    }
-
-    // A step line; steps that fall into the same pixel column are drawn as their range.
-    private static string Steps(IReadOnlyList<(long Time, int Value)> points, long end, int maximum, int top, bool close)
-    {
-        var path = new StringBuilder();
-        int bottom = top + PanelHeight;
-        path.Append(Culture, $"M{Left} {bottom}");
-        int index = 0;
-        int value = 0;
-        while (index < points.Count)
+        svg.Append(Culture, $"<text class=\"name\" x=\"{area.Left}\" y=\"{area.Top - 12}\">{run.Name}: {run.Summary}</text>\n");
+        for (long tick = 0; tick <= area.End; tick += TickStep(area.End))
         {
-            int x = X(points[index].Time, end);
-            int low = value, high = value;
-            for (; index < points.Count && X(points[index].Time, end) == x; index++)
-            {
-                value = points[index].Value;
-                low = Math.Min(low, value);
-                high = Math.Max(high, value);
-            }
-
-            path.Append(Culture, $"H{x}V{Y(high, maximum, top)}V{Y(low, maximum, top)}V{Y(value, maximum, top)}");
+            int x = area.X(tick);
+            svg.Append(Culture, $"<path class=\"grid\" d=\"M{x} {area.Top}V{area.Bottom + 5}\"/><text x=\"{x}\" y=\"{area.Bottom + 19}\" text-anchor=\"middle\">{tick / 1e6:0.##}</text>\n");
         }
 
-        path.Append(Culture, $"H{X(end, end)}");
-        if (close)
+        for (int half = 0; half <= 2; half++)
         {
-            path.Append(Culture, $"V{bottom}Z");
+            int y = area.Y(half, 2);
+            svg.Append(Culture, $"<path class=\"grid\" d=\"M{area.Left} {y}H{area.Right}\"/>");
+            svg.Append(Culture, $"<text class=\"outs-text\" x=\"{area.Left - 8}\" y=\"{y + 4}\" text-anchor=\"end\">{DeadlockCases.Commands * half / 2}</text>");
+            svg.Append(Culture, $"<text class=\"depth-text\" x=\"{area.Right + 8}\" y=\"{y + 4}\">{depth * half / 2}</text>\n");
         }
 
-        return path.ToString();
+        svg.Append(Culture, $"<path class=\"depth\" d=\"{area.Steps(run.Depths, run.End, depth)}V{area.Bottom}Z\"/>\n");
+        svg.Append(Culture, $"<path class=\"outs\" d=\"{area.Steps(run.Outs, run.End, DeadlockCases.Commands)}\"/>\n");
+        svg.Append(Culture, $"<path class=\"axis\" d=\"M{area.Left} {area.Top}V{area.Bottom}H{area.Right}V{area.Top}\"/>\n");
+        AppendAxisTitle(svg, "outs-text", "OUTs completed", area.Left - 44, area);
+        AppendAxisTitle(svg, "depth-text", "INs posted", area.Right + 44, area);
+        if (!run.IsComplete)
+        {
+            svg.Append(Culture, $"<text x=\"{area.Left + ((area.Right - area.Left) / 2)}\" y=\"{area.Y(1, 2) - 8}\" text-anchor=\"middle\">the host waits in its next OUT, the device for an IN to be posted</text>\n");
+        }
     }
 
-    private static int X(long time, long end) => Left + (int)(PlotWidth * time / Math.Max(1, end));
-
-    private static int Y(int value, int maximum, int top) => top + PanelHeight - (Math.Min(value, maximum) * PanelHeight / maximum);
-
-    private sealed record Panel(string Name, string Summary, long End, IReadOnlyList<(long Time, int Value)> Outs, IReadOnlyList<(long Time, int Value)> Depths)
+    private static void AppendAxisTitle(StringBuilder svg, string style, string title, int x, PlotArea area)
     {
-        public static Panel Read(string name, Timeline timeline)
-        {
-            List<UsbMonEvent> bulk = [.. timeline.Events.Where(happened => happened.TransferKind == UsbTransferKind.Bulk)];
-            long start = bulk[0].Microseconds;
-            EndpointTimeline replies = new(bulk.Where(happened => (happened.Endpoint & 0x80) != 0));
-            List<(long, int)> outs = [];
-            foreach (UsbMonEvent completion in bulk.Where(happened => happened is { Kind: UsbMonKind.Completion, Status: 0 } && (happened.Endpoint & 0x80) == 0))
-            {
-                outs.Add((completion.Microseconds - start, outs.Count + 1));
-            }
+        int y = area.Y(1, 2);
+        svg.Append(Culture, $"<text class=\"{style}\" transform=\"translate({x} {y}) rotate(-90)\" dy=\"4\" text-anchor=\"middle\">{title}</text>\n");
+    }
 
-            return new Panel(
-                name,
-                $"{outs.Count} of {DeadlockCases.Commands} OUTs{(outs.Count < DeadlockCases.Commands ? ", then each waits for the other" : "")}",
-                bulk[^1].Microseconds - start,
-                outs,
-                [.. replies.Depths.Select(change => (change.Microseconds - start, change.Depth))]);
+    // At most ten ticks, at round times.
+    private static long TickStep(long end)
+    {
+        const int Most = 10;
+        const long Smallest = 10_000;
+        for (long decade = Smallest; ; decade *= 10)
+        {
+            foreach (int factor in new[] { 1, 2, 5 })
+            {
+                if (end / (factor * decade) < Most)
+                {
+                    return factor * decade;
+                }
+            }
         }
     }
 }

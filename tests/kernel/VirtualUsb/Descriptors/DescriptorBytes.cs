@@ -13,6 +13,7 @@ internal static class DescriptorBytes
     private const byte BosType = 15;
     private const byte CapabilityType = 16;
     private const byte CompanionType = 48;
+    private const int ValueOffset = 5;
 
     /// <summary>The descriptor a GET_DESCRIPTOR asks for, or null when the device has none such.</summary>
     public static byte[]? Find(DeviceDescription device, byte type, byte index) => type switch
@@ -23,6 +24,9 @@ internal static class DescriptorBytes
         BosType when device.Speed == UsbSpeed.Super => Bos(),
         _ => null,
     };
+
+    /// <summary>The number by which the host chooses the one configuration.</summary>
+    public static byte ConfigurationValue(DeviceDescription device) => device.RawConfiguration.Length > ValueOffset ? device.RawConfiguration.Span[ValueOffset] : (byte)1;
 
     private static byte[] Device(DeviceDescription device)
     {

@@ -32,4 +32,53 @@ public sealed record DeviceDescription
 
     /// <summary>The whole configuration descriptor as bytes, instead of the computed one.</summary>
     public ReadOnlyMemory<byte> RawConfiguration { get; init; }
+
+    /// <summary>Checks what no descriptor can say. What the host makes of odd packet sizes and the like is for the host to show.</summary>
+    /// <exception cref="ArgumentException">Something cannot be; the message says what.</exception>
+    internal void Validate()
+    {
+        const int LongestText = 126;
+        Require(Speed is UsbSpeed.Full or UsbSpeed.High or UsbSpeed.Super, $"a device is attached at full, high or super speed, not {Speed}");
+        foreach (string text in new[] { Manufacturer, Product, SerialNumber })
+        {
+            Require(text.Length <= LongestText, $"a string has at most {LongestText} characters, which '{text}' exceeds");
+        }
+
+        HashSet<(byte, byte)> settings = [];
+        foreach (InterfaceDescription setting in Interfaces)
+        {
+            Require(settings.Add((setting.Number, setting.AlternateSetting)), $"interface {setting.Number} has the alternate setting {setting.AlternateSetting} twice");
+            Validate(setting);
+        }
+
+        foreach ((byte number, byte _) in settings)
+        {
+            Require(settings.Contains((number, 0)), $"interface {number} has no alternate setting 0");
+            Require(number == 0 || settings.Any(other => other.Item1 == number - 1), $"interfaces are numbered from 0 without a gap, so {number} cannot be the next one");
+        }
+    }
+
+    private static void Validate(InterfaceDescription setting)
+    {
+        const int LargestPacket = 1024;
+        const int LongestBurst = 15;
+        HashSet<byte> addresses = [];
+        foreach (EndpointDescription endpoint in setting.Endpoints)
+        {
+            string name = $"endpoint 0x{endpoint.Address:x2}";
+            Require((endpoint.Address & 0x70) == 0 && (endpoint.Address & 0x0f) != 0, $"{name} is none: addresses are 0x01 to 0x0f and 0x81 to 0x8f");
+            Require(addresses.Add(endpoint.Address), $"{name} is listed twice in one setting");
+            Require(endpoint.Kind is EndpointKind.Bulk or EndpointKind.Interrupt, $"{name} is {endpoint.Kind}, where bulk and interrupt are possible");
+            Require(endpoint.MaxPacketSize is >= 0 and <= LargestPacket, $"{name} has packets of {endpoint.MaxPacketSize} bytes, where {LargestPacket} are the most");
+            Require(endpoint.MaxBurst is >= 0 and <= LongestBurst, $"{name} has bursts of {endpoint.MaxBurst}, where {LongestBurst} are the most");
+        }
+    }
+
+    private static void Require(bool condition, string problem)
+    {
+        if (!condition)
+        {
+            throw new ArgumentException($"The device cannot be described so: {problem}.");
+        }
+    }
 }

@@ -6,33 +6,16 @@ namespace BulkIn.VirtualUsb;
 /// <remarks>
 /// All under one lock, so that answers leave in the order the script decides. An answer with a delay does not hold back the ones behind it.
 /// </remarks>
-internal sealed class ScriptedEndpoint(IReadOnlyList<ScriptStep> program, DelayedActions delays, Action<byte> halt, Action unplug, bool isIn)
+internal sealed class ScriptedEndpoint(IReadOnlyList<ScriptStep> program, DelayedActions delays, Action halt, Action unplug, bool isIn)
 {
     private readonly Lock _gate = new();
-    private readonly Queue<Urb> _waiting = new();
-    private readonly List<(Urb Urb, long Sequence)> _held = [];
+    private readonly WaitingUrbs _urbs = new();
     private ScriptStep.Unlink _unlink = new(UnlinkAnswer.Prompt, TimeSpan.Zero, UrbPayload.None);
     private int _position;
     private int _rounds;
     private int _expected;
     private bool _expecting;
     private bool _woken;
-
-    // The number of the next transfer with data. Given out when a statement takes a URB, which is the order submitted.
-    private long _sequence;
-    private int _sentByUnlink;
-
-    /// <summary>True when the script has no statement left, or waits to be woken.</summary>
-    public bool IsQuiet
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _position >= program.Count || program[_position] is ScriptStep.Silence;
-            }
-        }
-    }
 
     public void Submitted(Urb urb)
     {
@@ -44,7 +27,7 @@ internal sealed class ScriptedEndpoint(IReadOnlyList<ScriptStep> program, Delaye
                 return;
             }
 
-            _waiting.Enqueue(urb);
+            _urbs.Add(urb);
             Advance();
         }
     }
@@ -74,57 +57,22 @@ internal sealed class ScriptedEndpoint(IReadOnlyList<ScriptStep> program, Delaye
             switch (_unlink.Policy)
             {
                 case UnlinkAnswer.Prompt:
-                    Forget(urb);
+                    _urbs.Forget(urb);
                     urb.ConfirmUnlink();
                     break;
                 case UnlinkAnswer.Late:
-                    Forget(urb);
+                    _urbs.Forget(urb);
                     delays.Add(_unlink.Delay, () => urb.ConfirmUnlink());
                     break;
                 case UnlinkAnswer.WithData:
-                    long sequence = Forget(urb);
-                    _sentByUnlink++;
-                    urb.Complete(_unlink.Payload.For(urb, sequence).Span);
-                    if (_waiting.Count == 0)
-                    {
-                        _sequence += _sentByUnlink;
-                        _sentByUnlink = 0;
-                    }
-
+                    urb.Complete(_unlink.Payload.For(urb, _urbs.Forget(urb)).Span);
+                    _urbs.CountSentByUnlink();
                     break;
                 default:
                     Debug.Assert(_unlink.Policy == UnlinkAnswer.Never, "Four answers are all there are.");
                     break;
             }
         }
-    }
-
-    // Takes a URB that the host wants back out of the script's sight. Answers the number its data would have had: that of its place in the queue,
-    // since data fills URBs in the order submitted, whatever the order in which they are unlinked.
-    private long Forget(Urb urb)
-    {
-        if (_held.Find(entry => entry.Urb == urb) is { Urb: not null } held)
-        {
-            _held.Remove(held);
-            return held.Sequence;
-        }
-
-        long sequence = -1;
-        int count = _waiting.Count;
-        for (int index = 0; index < count; index++)
-        {
-            Urb entry = _waiting.Dequeue();
-            if (entry == urb)
-            {
-                sequence = _sequence + index;
-            }
-            else
-            {
-                _waiting.Enqueue(entry);
-            }
-        }
-
-        return sequence;
     }
 
     // Under _gate: runs statements until one has to wait.
@@ -135,89 +83,37 @@ internal sealed class ScriptedEndpoint(IReadOnlyList<ScriptStep> program, Delaye
         }
     }
 
+    // False: the statement has to wait.
     private bool Run(ScriptStep step)
     {
-        switch (step)
+        bool done = step switch
         {
-            case ScriptStep.Answer answer:
-                if (!_waiting.TryDequeue(out Urb? next))
-                {
-                    return false;
-                }
-
-                Give(answer, next, answer.Payload == UrbPayload.None ? -1 : _sequence++);
-                break;
-            case ScriptStep.Hold hold:
-                if (_waiting.Count < hold.Count)
-                {
-                    return false;
-                }
-
-                for (int index = 0; index < hold.Count; index++)
-                {
-                    _held.Add((_waiting.Dequeue(), _sequence++));
-                }
-
-                break;
-            case ScriptStep.Release release:
-                ReleaseHeld(release);
-                break;
-            case ScriptStep.Halt:
-                if (!_waiting.TryPeek(out Urb? seen))
-                {
-                    return false;
-                }
-
-                _waiting.Clear();
-                halt(seen.Endpoint);
-                break;
-            case ScriptStep.Expect expect:
-                if (!_expecting)
-                {
-                    _expecting = true;
-                    _expected += expect.Count;
-                }
-
-                if (_expected > 0)
-                {
-                    return false;
-                }
-
-                _expecting = false;
-                break;
-            case ScriptStep.Silence:
-                if (!_woken)
-                {
-                    return false;
-                }
-
-                _woken = false;
-                break;
-            case ScriptStep.Unlink unlink:
-                _unlink = unlink;
-                break;
-            case ScriptStep.Unplug:
-                unplug();
-                break;
-            case ScriptStep.Repeat repeat:
-                _rounds++;
-                if (repeat.Count == 0 || _rounds < repeat.Count)
-                {
-                    _position = 0;
-                    return true;
-                }
-
-                break;
-            default:
-                throw new UnreachableException();
+            ScriptStep.Answer answer => Answer(answer),
+            ScriptStep.Hold hold => _urbs.TryHold(hold.Count),
+            ScriptStep.Release release => Release(release),
+            ScriptStep.Halt => Halt(),
+            ScriptStep.Expect expect => Expect(expect),
+            ScriptStep.Silence => GoOnIfWoken(),
+            ScriptStep.Unlink unlink => Set(unlink),
+            ScriptStep.Unplug => Unplug(),
+            ScriptStep.Repeat => true,
+            _ => throw new UnreachableException(),
+        };
+        if (done)
+        {
+            _position = step is ScriptStep.Repeat repeat && (repeat.Count == 0 || ++_rounds < repeat.Count) ? 0 : _position + 1;
         }
 
-        _position++;
-        return true;
+        return done;
     }
 
-    private void Give(ScriptStep.Answer answer, Urb urb, long sequence)
+    private bool Answer(ScriptStep.Answer answer)
     {
+        if (!_urbs.TryTake(numbered: answer.Payload != UrbPayload.None, out Urb urb, out long sequence))
+        {
+            return false;
+        }
+
         ReadOnlyMemory<byte> data = answer.Payload.For(urb, sequence);
         if (answer.Delay == TimeSpan.Zero)
         {
@@ -227,12 +123,13 @@ internal sealed class ScriptedEndpoint(IReadOnlyList<ScriptStep> program, Delaye
         {
             delays.Add(answer.Delay, () => urb.Complete(data.Span, answer.Status));
         }
+
+        return true;
     }
 
-    private void ReleaseHeld(ScriptStep.Release release)
+    private bool Release(ScriptStep.Release release)
     {
-        (Urb Urb, long Sequence)[] held = [.. _held];
-        _held.Clear();
+        (Urb Urb, long Sequence)[] held = _urbs.TakeHeld();
         if (release.Order == ReleaseOrder.Reverse)
         {
             Array.Reverse(held);
@@ -248,5 +145,49 @@ internal sealed class ScriptedEndpoint(IReadOnlyList<ScriptStep> program, Delaye
         {
             urb.Complete(release.Payload.For(urb, sequence).Span);
         }
+
+        return true;
+    }
+
+    private bool Halt()
+    {
+        if (!_urbs.Any)
+        {
+            return false;
+        }
+
+        halt();
+        return true;
+    }
+
+    private bool Expect(ScriptStep.Expect expect)
+    {
+        if (!_expecting)
+        {
+            _expecting = true;
+            _expected += expect.Count;
+        }
+
+        _expecting = _expected > 0;
+        return !_expecting;
+    }
+
+    private bool GoOnIfWoken()
+    {
+        bool woken = _woken;
+        _woken = false;
+        return woken;
+    }
+
+    private bool Set(ScriptStep.Unlink unlink)
+    {
+        _unlink = unlink;
+        return true;
+    }
+
+    private bool Unplug()
+    {
+        unplug();
+        return true;
     }
 }

@@ -1,18 +1,19 @@
 namespace BulkIn.VirtualUsb;
 
-/// <summary>A virtual device that does what a <see cref="UsbScript"/> says.</summary>
+/// <summary>A virtual device that does what a <see cref="UsbScript"/> says. Disposing unplugs it.</summary>
 public sealed class ScriptedFunction : UsbFunction, IDisposable
 {
     private readonly Dictionary<byte, ScriptedEndpoint> _endpoints = [];
-    private readonly DelayedActions _delays = new(TimeProvider.System);
-    private VirtualUsbDevice? _device;
+    private readonly DelayedActions _delays;
     private long _outTransfers;
 
-    private ScriptedFunction(UsbScript script)
+    internal ScriptedFunction(UsbScript script, TimeProvider time)
     {
+        _delays = new DelayedActions(time);
         foreach (EndpointDescription endpoint in script.Description.Interfaces.SelectMany(setting => setting.Endpoints))
         {
-            _endpoints[endpoint.Address] = new ScriptedEndpoint(script.Program(endpoint.Address), _delays, Halt, Unplug, endpoint.IsIn);
+            byte address = endpoint.Address;
+            _endpoints[address] = new ScriptedEndpoint(script.Program(address), _delays, () => Device.Halt(address), () => Device.Unplug(), endpoint.IsIn);
         }
     }
 
@@ -21,30 +22,36 @@ public sealed class ScriptedFunction : UsbFunction, IDisposable
 
     /// <summary>Plugs in a device that runs a script.</summary>
     /// <param name="script">The script.</param>
-    /// <returns>The device and its function; dispose of the device first.</returns>
-    public static (VirtualUsbDevice Device, ScriptedFunction Function) Plug(UsbScript script)
+    /// <returns>The function; its <see cref="UsbFunction.Device"/> is plugged in and configured.</returns>
+    /// <remarks>Throws what <see cref="VirtualUsbDevice.Plug(DeviceDescription, UsbFunction)"/> throws.</remarks>
+    public static ScriptedFunction Plug(UsbScript script)
     {
         ArgumentNullException.ThrowIfNull(script);
-        var function = new ScriptedFunction(script);
+        var function = new ScriptedFunction(script, TimeProvider.System);
         try
         {
-            function._device = VirtualUsbDevice.Plug(script.Description, function);
-            return (function._device, function);
+            _ = VirtualUsbDevice.Plug(script.Description, function);
+            return function;
         }
         catch
         {
-            function.Dispose();
+            function._delays.Dispose();
             throw;
         }
     }
 
-    /// <summary>Lets an endpoint's script go on behind its <c>silence</c>.</summary>
+    /// <summary>Lets an endpoint's script go on behind its <c>silence</c>, the present one or the next.</summary>
     /// <param name="endpoint">The endpoint's address.</param>
-    public void Wake(byte endpoint) => _endpoints[endpoint].Wake();
+    /// <exception cref="ArgumentException">The device has no such endpoint.</exception>
+    public void Wake(byte endpoint)
+    {
+        if (!_endpoints.TryGetValue(endpoint, out ScriptedEndpoint? scripted))
+        {
+            throw new ArgumentException($"The script declares no endpoint 0x{endpoint:x2}.", nameof(endpoint));
+        }
 
-    /// <summary>True when an endpoint's script has ended or waits in a <c>silence</c>.</summary>
-    /// <param name="endpoint">The endpoint's address.</param>
-    public bool IsQuiet(byte endpoint) => _endpoints[endpoint].IsQuiet;
+        scripted.Wake();
+    }
 
     /// <inheritdoc/>
     public override void Submitted(Urb urb)
@@ -75,11 +82,10 @@ public sealed class ScriptedFunction : UsbFunction, IDisposable
         }
     }
 
-    /// <summary>Forgets every answer that waits for its time.</summary>
-    public void Dispose() => _delays.Dispose();
-
-    private void Halt(byte endpoint) => _device?.Halt(endpoint);
-
-    // Unplugging waits for the device's thread, which is the one that may be here.
-    private void Unplug() => _delays.Add(TimeSpan.Zero, () => _device?.Dispose());
+    /// <summary>Unplugs the device as <see cref="VirtualUsbDevice.Dispose"/> does, and forgets every answer that waits for its time.</summary>
+    public void Dispose()
+    {
+        Device.Dispose();
+        _delays.Dispose();
+    }
 }

@@ -70,7 +70,8 @@ public sealed class UsbScript
                 case "text":
                     for (int index = 0; index < texts.Length && !line.IsAtEnd; index++)
                     {
-                        texts[index] = line.Word("a text").TrimStart('-');
+                        string word = line.Word("a text");
+                        texts[index] = word == "-" ? "" : word;
                     }
 
                     break;
@@ -78,14 +79,18 @@ public sealed class UsbScript
                     endpoints.Add(Endpoint(line));
                     break;
                 case "on":
-                    byte address = (byte)line.Number32("the endpoint's address");
+                    byte address = Address(line);
                     if (!endpoints.Any(endpoint => endpoint.Address == address))
                     {
                         throw line.Problem($"endpoint 0x{address:x2} is not declared");
                     }
 
                     current = [];
-                    programs[address] = current;
+                    if (!programs.TryAdd(address, current))
+                    {
+                        throw line.Problem($"endpoint 0x{address:x2} has its statements already");
+                    }
+
                     break;
                 default:
                     if (current is null)
@@ -93,7 +98,13 @@ public sealed class UsbScript
                         throw line.Problem($"'{verb}' is no statement here: device, text, endpoint or on");
                     }
 
-                    current.Add(Step(verb, line));
+                    ScriptStep step = Step(verb, line);
+                    if (step is ScriptStep.Repeat)
+                    {
+                        CheckRepeat(line, current);
+                    }
+
+                    current.Add(step);
                     break;
             }
 
@@ -121,6 +132,26 @@ public sealed class UsbScript
     /// <summary>The statements of an endpoint; empty when it has none.</summary>
     internal IReadOnlyList<ScriptStep> Program(byte endpoint) => _programs.GetValueOrDefault(endpoint) ?? [];
 
+    // One that never waits would go round for ever, with the first URB that arrives.
+    private static void CheckRepeat(ScriptLine line, List<ScriptStep> before)
+    {
+        if (!before.Exists(step => step is ScriptStep.Answer or ScriptStep.Hold or ScriptStep.Halt or ScriptStep.Expect or ScriptStep.Silence))
+        {
+            throw line.Problem("nothing before 'repeat' waits for anything: data, fail, hold, halt, expect or silence");
+        }
+
+        if (before.Exists(step => step is ScriptStep.Repeat))
+        {
+            throw line.Problem("an endpoint repeats once");
+        }
+    }
+
+    private static byte Address(ScriptLine line)
+    {
+        int address = line.Number32("the endpoint's address");
+        return address is (>= 0x01 and <= 0x0f) or (>= 0x81 and <= 0x8f) ? (byte)address : throw line.Problem("an endpoint's address is 0x01 to 0x0f or 0x81 to 0x8f");
+    }
+
     private static (ushort Vendor, ushort Product) Ids(ScriptLine line)
     {
         string ids = line.Word("the ids");
@@ -144,7 +175,7 @@ public sealed class UsbScript
 
     private static EndpointDescription Endpoint(ScriptLine line)
     {
-        byte address = (byte)line.Number32("the endpoint's address");
+        byte address = Address(line);
         EndpointKind kind = line.Take("interrupt") ? EndpointKind.Interrupt : EndpointKind.Bulk;
         _ = kind == EndpointKind.Bulk && line.Take("bulk");
         return new EndpointDescription(address, kind) { MaxPacketSize = line.IsAtEnd ? 0 : line.Number32("the packet size") };

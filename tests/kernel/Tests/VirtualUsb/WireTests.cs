@@ -4,7 +4,7 @@ using Xunit;
 
 namespace BulkIn.KernelBenchTests;
 
-public sealed class VirtualUsbTests
+public sealed class WireTests
 {
     [Fact]
     public void Find_SuperSpeedConfiguration_AddsUp()
