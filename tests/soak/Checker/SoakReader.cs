@@ -78,15 +78,9 @@ internal sealed class SoakReader(IStreamSource source, MessageVerifier verifier,
                     return;
                 }
 
-                if (_random.Next(habits.Pause) == 0)
+                if (_random.Next(habits.Pause) == 0 && !await PauseAsync(queue, stop))
                 {
-                    await queue.PauseAsync(stop);
-                    if (await source.ChangeWhilePausedAsync(stop))
-                    {
-                        verifier.Changed(queue.Statistics.Transfers);
-                    }
-
-                    await queue.ResumeAsync(stop);
+                    return;
                 }
 
                 await ReceiveAsync(queue, stop);
@@ -105,12 +99,34 @@ internal sealed class SoakReader(IStreamSource source, MessageVerifier verifier,
                     return;
                 }
             }
-            catch (InvalidOperationException) when (queue.State is BulkInState.Faulted or BulkInState.Gone)
-            {
-                // The pause met a fault, and the resume had nothing to resume. The next receive says which.
-            }
 
             RequireNoSilence($"The queue is {queue.State}, {queue.Statistics}.");
+        }
+    }
+
+    /// <summary>Pauses, and resumes. What these throw has no place among the transfers: the queue may still hold some that had arrived.</summary>
+    /// <returns>False: the device is gone.</returns>
+    private async Task<bool> PauseAsync(BulkInQueue queue, CancellationToken stop)
+    {
+        try
+        {
+            await queue.PauseAsync(stop);
+            if (await source.ChangeWhilePausedAsync(stop))
+            {
+                verifier.Changed(queue.Statistics.Transfers);
+            }
+
+            await queue.ResumeAsync(stop);
+            return true;
+        }
+        catch (BulkInException refused) when (!refused.IsTerminal)
+        {
+            return await RecoverAsync(queue, stop);
+        }
+        catch (InvalidOperationException) when (queue.State is BulkInState.Faulted or BulkInState.Gone)
+        {
+            // The pause met a fault, and the resume had nothing to resume. The next receive says which.
+            return true;
         }
     }
 
