@@ -7,7 +7,12 @@ namespace BulkIn;
 /// Everybody who receives from the queue of an <see cref="InterleavingRun"/>: a receive that is in progress while things happen, and those that find out what is left. Keeps
 /// what they got: the transfer with the number n holds the byte n.
 /// </summary>
-internal sealed class InterleavingReader(BulkInQueue queue, Window window, Reading reading, GatedMemory gated)
+/// <param name="queue">Where from.</param>
+/// <param name="window">Where somebody stands.</param>
+/// <param name="reading">How the receive in progress receives.</param>
+/// <param name="gated">Where to, when it is to stand in its copy.</param>
+/// <param name="hasRivals">Others receive in the window, too.</param>
+internal sealed class InterleavingReader(BulkInQueue queue, Window window, Reading reading, GatedMemory gated, bool hasRivals)
 {
     /// <summary>How long a receive waits.</summary>
     public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
@@ -119,6 +124,7 @@ internal sealed class InterleavingReader(BulkInQueue queue, Window window, Readi
 
     private async Task<string> ReadAsync(Func<Task<string>> receive)
     {
+        long start = TimeProvider.System.GetTimestamp();
         while (true)
         {
             try
@@ -140,6 +146,11 @@ internal sealed class InterleavingReader(BulkInQueue queue, Window window, Readi
             catch (ObjectDisposedException)
             {
                 return "disposed";
+            }
+            catch (InvalidOperationException) when (hasRivals && TimeProvider.System.GetElapsedTime(start) < Bounded.Limit)
+            {
+                // Between a fault and this receive a rival came first. It does not wait, so it is out again soon.
+                _ = Thread.Yield();
             }
         }
     }

@@ -72,7 +72,7 @@ internal sealed class InterleavingRun : ILogger
             Logger = this,
         });
         _control = new ControlRest(_queue);
-        _reader = new InterleavingReader(_queue, window, reading, _gated);
+        _reader = new InterleavingReader(_queue, window, reading, _gated, hasRivals: acts.Contains(Act.Receive));
     }
 
     /// <summary>The acts one after the other, in the window.</summary>
