@@ -26,6 +26,7 @@ public sealed partial class LibUsbEventLoopTests
     }
 
     [SkippableFact]
+    [FaultRow(90)]
     public async Task Run_SignalsToTheEventThread_GoesOn()
     {
         if (!OperatingSystem.IsLinux())
@@ -54,6 +55,7 @@ public sealed partial class LibUsbEventLoopTests
     }
 
     [Fact]
+    [FaultRow(90)]
     public async Task Run_EventHandlingFails_LogsOnceGoesOnAndEndsOnlyWithNothingInFlight()
     {
         using var fake = new FakeLibUsb();

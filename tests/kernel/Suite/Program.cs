@@ -7,6 +7,7 @@ using BulkIn.Bench;
 //   KernelBench --list | --expect [CASE…]                what there is; what a run would run
 //   KernelBench --case CASE                              runs one case in this process
 //   KernelBench --picture FILE                           draws the deadlock cases' timelines, from the results
+//   KernelBench --forget WAY BUSPATH ENDPOINT            a program that disposes of nothing
 //   KernelBench --virtual FILE | --gadget FILE           runs a device script until a key is pressed
 bool full = false, list = false, expect = false;
 BusSpeed speed = BusSpeed.Super;
@@ -42,6 +43,8 @@ for (int index = 0; index < args.Length; index++)
         case "--picture":
             picture = args[++index];
             break;
+        case "--forget":
+            return await ForgetfulProgram.RunAsync(args[index + 1], args[index + 2], byte.Parse(args[index + 3], CultureInfo.InvariantCulture));
         case "--virtual" or "--gadget":
             return DeviceProgram.Run(args[index], args[index + 1]);
         default:
@@ -76,6 +79,12 @@ try
     if (single is not null)
     {
         return await SingleCase.RunAsync(Catalogue.All.First(each => each.Name == single), new CaseContext(speed, full, duration, results));
+    }
+
+    if (FaultMatrix.Flaws(Catalogue.All) is { Count: > 0 } flaws)
+    {
+        await Console.Error.WriteLineAsync(string.Join('\n', flaws));
+        return 2;
     }
 
     IReadOnlyList<BenchCase> selected = Catalogue.Select(names, full);

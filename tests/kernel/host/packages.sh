@@ -13,6 +13,9 @@ declare -A boot_needs=(
     [depmod]=kmod
     [modprobe]=kmod
     [libusb-1.0.so.0]=libusb-1.0-0
+    # What is written in C: the library between the cases and libusb, and the comparison's C side.
+    [gcc]=gcc
+    [/usr/include/libusb-1.0/libusb.h]=libusb-1.0-0-dev
 )
 
 # To build the suite.

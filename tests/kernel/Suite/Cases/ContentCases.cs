@@ -36,6 +36,11 @@ internal static class ContentCases
         {
             Rows = [new FaultRow(8)],
         },
+        new("content.every-length", "Short packets of every length up to one above a packet arrive as what they are, none merged and none split.", EveryLength) { Rows = [new FaultRow(1)] },
+        new("content.zero-length", "A zero-length packet is a transfer of its own, alone and behind a full buffer; a full buffer ends no message.", ZeroLength)
+        {
+            Rows = [new FaultRow(2), new FaultRow(3)],
+        },
         new("content.pieces", "A destination shorter than the transfer gets it in pieces, and nothing is lost.", Pieces) { Rows = [new FaultRow(4)] },
         new("content.flood", "A device that floods an absent reader is held off, and then everything arrives.", Flood) { Rows = [new FaultRow(5)] },
     ];
@@ -67,6 +72,46 @@ internal static class ContentCases
         int disordered = timeline.Endpoint(rig.Device.Address, rig.In).OutOfOrderCompletions;
         CaseContext.Figure($"{disordered} completions out of order (usbmon), {queue.Statistics.OutOfOrderCompletions} (library)");
         CaseContext.Require(disordered > 0 == mustDisorder, $"usbmon saw {disordered} completions out of order, so the device did not do what the case is about");
+    }
+
+    private static async Task EveryLength(CaseContext context)
+    {
+        // A whole packet has no end of its own on the bus: a zero-length one behind it, in the same transfer, ends it.
+        int packet = context.PacketSize;
+        string shorter = string.Concat(Enumerable.Range(1, packet - 1).Select(length => $"write replies {length}\n"));
+        await using Rig rig = await Rig.GadgetAsync($"in replies\ntask\n{shorter}write replies {packet}\nwrite replies 0\nwrite replies {packet + 1}", observe: false);
+        await using BulkInQueue queue = rig.OpenQueue(depth: 8);
+        byte[] buffer = new byte[queue.BufferLength];
+        for (int length = 1; length <= packet + 1; length++)
+        {
+            BulkInResult result = await queue.RecvAsync(buffer, CaseContext.Patience);
+            int sequence = length <= packet ? length - 1 : length;
+            CaseContext.Require(
+                result.IsData && result.EndOfMessage && result.Length == length && SequencedPayload.FirstDifference(buffer.AsSpan(0, result.Length), sequence) < 0,
+                $"where {length} bytes were sent, {result.Length} bytes arrived");
+        }
+
+        CaseContext.Figure($"1 to {packet + 1} bytes");
+    }
+
+    private static async Task ZeroLength(CaseContext context)
+    {
+        const int Full = Rig.BufferLength;
+        int[] lengths = [0, Full, 0, 0, Full, Full, 100];
+        await using Rig rig = await Rig.GadgetAsync($"in replies\ntask\n{string.Concat(lengths.Select(length => $"write replies {length}\n"))}");
+        await using BulkInQueue queue = rig.OpenQueue(depth: 4);
+        byte[] buffer = new byte[queue.BufferLength];
+        for (int sequence = 0; sequence < lengths.Length; sequence++)
+        {
+            BulkInResult result = await queue.RecvAsync(buffer, CaseContext.Patience);
+            CaseContext.Require(
+                result.IsData && result.Length == lengths[sequence] && SequencedPayload.FirstDifference(buffer.AsSpan(0, result.Length), sequence) < 0,
+                $"transfer {sequence} has {result.Length} bytes instead of {lengths[sequence]}");
+            CaseContext.Require(result.EndOfMessage == result.Length < Full, $"transfer {sequence} with {result.Length} bytes says that it {(result.EndOfMessage ? "ends" : "does not end")} a message");
+        }
+
+        CaseContext.Figure($"{string.Join(", ", lengths)} bytes");
+        _ = context;
     }
 
     private static async Task Pieces(CaseContext context)

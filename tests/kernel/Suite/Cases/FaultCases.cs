@@ -198,7 +198,7 @@ internal static class FaultCases
         CaseContext.Require(outstanding.All(count => count == 0), $"URBs were outstanding when CLEAR_FEATURE(HALT) was submitted: {string.Join(", ", outstanding)}");
     }
 
-    private static async Task<BulkInException> FaultOfAsync(Task task)
+    public static async Task<BulkInException> FaultOfAsync(Task task)
     {
         try
         {

@@ -19,9 +19,17 @@ internal static class InterruptionCases
         },
         new("interrupted.unbound", "An interface taken from usbfs is an interruption, and the queue does not take it back on its own.", Unbound) { Rows = [new FaultRow(40)] },
         new("interrupted.foreign-reset", "A reset by another program is an interruption; the device opened again works.", ForeignReset) { Rows = [new FaultRow(40)] },
-        new("interrupted.own-reset", "A reset of the own handle with transfers posted is an interruption; recovered on request, the stream continues.", OwnReset) { Rows = [new FaultRow(41)] },
+        new("interrupted.own-reset", "A reset of the own handle with transfers posted is an interruption; recovered on request, the stream continues.", OwnReset)
+        {
+            Rows = [new FaultRow(41)],
+            Breaks = [ContractRule.ResetPosted],
+        },
         new("interrupted.paused-reset", "A reset between PauseAsync and ResumeAsync is no fault at all.", PausedReset) { Rows = [new FaultRow(41)] },
-        new("interrupted.released", "Releasing the interface under the queue is an interruption, and the queue does not claim it again.", Released) { Rows = [new FaultRow(43)] },
+        new("interrupted.released", "Releasing the interface under the queue is an interruption, and the queue does not claim it again.", Released)
+        {
+            Rows = [new FaultRow(43)],
+            Breaks = [ContractRule.ChangePosted],
+        },
     ];
 
     private static async Task Deauthorized(CaseContext context, string script, params BulkInError[] expected)

@@ -121,7 +121,7 @@ internal static partial class MessageCases
     private static void RequireSays(string message, string piece) =>
         CaseContext.Require(message.Contains(piece, StringComparison.OrdinalIgnoreCase), $"the message does not say '{piece}': {message}");
 
-    private static BulkInException Refused(Func<IAsyncDisposable> open)
+    public static BulkInException Refused(Func<IAsyncDisposable> open)
     {
         try
         {

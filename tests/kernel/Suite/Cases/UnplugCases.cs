@@ -153,7 +153,7 @@ internal static class UnplugCases
     }
 
     // Present and future waits: the fault comes once more for each, at once.
-    private static async Task RequireGoneAsync(BulkInQueue queue, FaultCollector reader)
+    public static async Task RequireGoneAsync(BulkInQueue queue, FaultCollector reader)
     {
         BulkInException fault = await reader.ReceiveToTheEndAsync();
         CaseContext.Require(fault.Error == BulkInError.DeviceGone, $"unplugging ended in {reader.Describe()}: {fault.Message}");
@@ -165,7 +165,7 @@ internal static class UnplugCases
         reader.Faults.RemoveAt(reader.Faults.Count - 1);
     }
 
-    private static async Task ReplugAsync(Rig rig)
+    public static async Task ReplugAsync(Rig rig)
     {
         await rig.Host.DisposeAsync();
         rig.Observer.Forget();

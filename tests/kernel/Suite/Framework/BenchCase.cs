@@ -26,4 +26,13 @@ internal sealed record BenchCase(string Name, string Promise, Func<CaseContext, 
 
     /// <summary>Pieces of kernel log that the case provokes on purpose; anything else that looks like trouble fails it.</summary>
     public IReadOnlyList<string> ExpectedLog { get; init; } = [];
+
+    /// <summary>Rules of libusb's that the case breaks on purpose, in the place of a user who does; see <see cref="ContractRule"/>. It fails when it does not.</summary>
+    public IReadOnlyList<string> Breaks { get; init; } = [];
+
+    /// <summary>True for a case that ends with transfers, handles or contexts that nobody freed, on purpose. It fails when there are none.</summary>
+    public bool LeavesBehind { get; init; }
+
+    /// <summary>Environment variables of its process beside those of the bench.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 }

@@ -10,39 +10,37 @@ namespace BulkIn.Bench;
 /// </summary>
 internal sealed class CaseRunner(BusSpeed speed, bool full, TimeSpan? duration, string resultsDirectory)
 {
+    private const string Shim = $"{Guest.Share}/shim";
+
     private readonly string _report = Path.Combine(resultsDirectory, "report.tsv");
+    private readonly string _contract = Path.Combine(Path.GetTempPath(), "contract-report");
 
     /// <summary>Runs the cases.</summary>
     /// <returns>How many failed.</returns>
     public int Run(IReadOnlyList<BenchCase> cases)
     {
         int failed = 0;
-        var rows = new SortedDictionary<int, (int Passed, int Cases)>();
+        var matrix = new FaultMatrix();
+        ContractReport contract = ContractReport.Read([]);
+        Console.WriteLine($"contract checker: every call of libusb goes through {Shim}/libusb-1.0.so.0, which ends the process at a broken rule");
         foreach (BenchCase each in cases)
         {
             long start = Stopwatch.GetTimestamp();
-            (string? failure, string figures) = RunOne(each);
+            (string? failure, string figures, ContractReport seen) = RunOne(each);
             Say(each, failure, figures, Stopwatch.GetElapsedTime(start));
             failed += failure is null ? 0 : 1;
-            foreach (FaultRow row in each.Rows)
-            {
-                (int passed, int count) = rows.GetValueOrDefault(row.Number);
-                rows[row.Number] = (passed + (failure is null ? 1 : 0), count + 1);
-            }
+            matrix.Add(each, failure is null);
+            contract = contract.Plus(seen);
         }
 
-        WriteMatrix(rows);
+        File.WriteAllLines(Path.Combine(resultsDirectory, "fault-matrix.txt"), matrix.Lines());
+        Console.WriteLine($"contract checker: {contract}");
         return failed;
     }
 
-    // The same columns as the simulated level's report has.
-    private void WriteMatrix(SortedDictionary<int, (int Passed, int Cases)> rows) => File.WriteAllLines(
-        Path.Combine(resultsDirectory, "fault-matrix.txt"),
-        rows.Select(row => string.Create(
-            CultureInfo.InvariantCulture, $"{row.Key,3}  kernel     {(row.Value.Passed == row.Value.Cases ? "passed" : "FAILED"),-8} {row.Value.Passed,3} of {row.Value.Cases,3}")));
-
-    private (string? Failure, string Figures) RunOne(BenchCase each)
+    private (string? Failure, string Figures, ContractReport Contract) RunOne(BenchCase each)
     {
+        File.Delete(_contract);
         var log = new KernelLog();
         BusSpeed used = each.Speed ?? speed;
         try
@@ -51,20 +49,20 @@ internal sealed class CaseRunner(BusSpeed speed, bool full, TimeSpan? duration, 
         }
         catch (IOException exception)
         {
-            return (exception.Message, "");
+            return (exception.Message, "", ContractReport.Read([]));
         }
 
         (int? exitCode, string output, string error) = RunProcess(each, used);
         string figures = string.Join("; ", output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
-        string? trouble = log.FirstTrouble(each.ExpectedLog);
+        ContractReport contract = ContractReport.Read(File.Exists(_contract) ? File.ReadAllLines(_contract) : []);
         return (exitCode switch
         {
             null => $"did not end within {Limit(each).TotalSeconds:0} s{Because(error)}",
-            0 when trouble is null => null,
-            0 => $"the kernel complains: {trouble}",
+            0 when log.FirstTrouble(each.ExpectedLog) is { } trouble => $"the kernel complains: {trouble}",
+            0 => contract.Objection(each),
             1 => error.Length > 0 ? error : "failed without a word",
             _ => $"crashed with {Signal(exitCode.Value)}{Because(error)}",
-        }, figures);
+        }, figures, contract);
     }
 
     private (int? ExitCode, string Output, string Error) RunProcess(BenchCase each, BusSpeed used)
@@ -88,6 +86,17 @@ internal sealed class CaseRunner(BusSpeed speed, bool full, TimeSpan? duration, 
 
         // One heap for all threads: each further one, of up to eight a processor, looks like memory that is not given back.
         start.Environment["MALLOC_ARENA_MAX"] = "1";
+
+        // Found instead of the real one by everybody who asks for libusb by its name, the processes that the case starts included.
+        start.Environment["LD_LIBRARY_PATH"] = Shim;
+        start.Environment["SHIM_LIBUSB"] = $"{Shim}/real.so";
+        start.Environment["SHIM_REPORT"] = _contract;
+        start.Environment["SHIM_ALLOW"] = string.Join(',', each.Breaks);
+        foreach ((string name, string value) in each.Environment)
+        {
+            start.Environment[name] = value;
+        }
+
         using Process process = Process.Start(start)!;
         StringBuilder output = new(), error = new();
         process.OutputDataReceived += (_, line) => Hear(each, output, line.Data);
@@ -124,7 +133,7 @@ internal sealed class CaseRunner(BusSpeed speed, bool full, TimeSpan? duration, 
 
     private void Say(BenchCase each, string? failure, string figures, TimeSpan time)
     {
-        string rows = string.Join(",", each.Rows.Select(row => row.Number.ToString(CultureInfo.InvariantCulture)));
+        string rows = string.Join(",", each.Rows.Select(row => row.Number).Distinct().Select(row => row.ToString(CultureInfo.InvariantCulture)));
         string verdict = failure is null ? "PASS" : "FAIL";
         string line = string.Create(CultureInfo.InvariantCulture, $"{verdict} {each.Name,-34} {time.TotalSeconds,6:0.0} s  {(rows.Length > 0 ? $"[row {rows}] " : "")}{figures}");
         Console.WriteLine(line.TrimEnd());

@@ -76,11 +76,12 @@ internal sealed class Rig : IAsyncDisposable
     /// <summary>Plugs in a virtual device that runs a script, and opens it.</summary>
     /// <param name="context">The speed.</param>
     /// <param name="script">The script after the device's description, which is a dock's: bulk OUT 0x02, bulk IN 0x84.</param>
-    public static Rig OnVirtual(CaseContext context, string script)
+    /// <param name="observe">False where nothing is asked of usbmon.</param>
+    public static Rig OnVirtual(CaseContext context, string script, bool observe = true)
     {
         string speed = context.Speed == BusSpeed.Super ? "super" : "high";
         ScriptedFunction function = ScriptedFunction.Plug(UsbScript.Parse($"device 17e9:6006 {speed}\nendpoint 0x02\nendpoint 0x84\n{script}"));
-        return OnVirtual(function.Device, function, (seen, host, observer) => new Rig(seen, host, observer) { Virtual = function.Device, Function = function, _deviceSide = { function } });
+        return OnVirtual(function.Device, function, observe, (seen, host, observer) => new Rig(seen, host, observer) { Virtual = function.Device, Function = function, _deviceSide = { function } });
     }
 
     /// <summary>Plugs in a virtual device with a function of the case's own, and opens it.</summary>
@@ -89,7 +90,7 @@ internal sealed class Rig : IAsyncDisposable
     public static Rig OnVirtual(CaseContext context, UsbFunction function)
     {
         VirtualUsbDevice device = VirtualUsbDevice.Plug(Dock(context), function);
-        return OnVirtual(device, device, (seen, host, observer) => new Rig(seen, host, observer) { Virtual = device, _deviceSide = { device } });
+        return OnVirtual(device, device, observe: true, (seen, host, observer) => new Rig(seen, host, observer) { Virtual = device, _deviceSide = { device } });
     }
 
     /// <summary>A dock's description: 17e9:6006, bulk OUT 0x02, bulk IN 0x84.</summary>
@@ -149,12 +150,12 @@ internal sealed class Rig : IAsyncDisposable
         }
     }
 
-    private static Rig OnVirtual(VirtualUsbDevice device, IDisposable owner, Func<SysfsDevice, LibUsbDevice, Observer?, Rig> create)
+    private static Rig OnVirtual(VirtualUsbDevice device, IDisposable owner, bool observe, Func<SysfsDevice, LibUsbDevice, Observer?, Rig> create)
     {
         try
         {
             var seen = new SysfsDevice(device.SysfsPath, device.BusNumber, device.DeviceAddress);
-            return Open(seen, observe: true, (host, observer) => create(seen, host, observer));
+            return Open(seen, observe, (host, observer) => create(seen, host, observer));
         }
         catch
         {

@@ -24,10 +24,14 @@ internal static class LibUsbDotNetCases
         new("libusbdotnet.device-first", "A device closed under the queue is HandleClosed within seconds, and disposing of the queue ends.", context => ClosedFirst(context, host => host.Device.Close()))
         {
             Rows = [new FaultRow(53)],
+            Breaks = [ContractRule.ClosePosted],
+            LeavesBehind = true,
         },
         new("libusbdotnet.context-first", "A context disposed of first closes its devices: the same.", context => ClosedFirst(context, host => host.Context.Dispose()))
         {
             Rows = [new FaultRow(53)],
+            Breaks = [ContractRule.ClosePosted],
+            LeavesBehind = true,
         },
         new("libusbdotnet.two-copies", "Two copies of libusb in the process are refused, and named.", TwoCopies),
     ];
