@@ -64,6 +64,18 @@ public sealed partial class DocumentationTests
         }
     }
 
+    [Fact]
+    public void TelemetryPage_EventsAndInstruments_AreTheSources()
+    {
+        string page = Text("src/BulkInQueue/docs/telemetry.md");
+        string sources = string.Concat(Below("src/BulkInQueue", "*.cs").Select(static file => File.ReadAllText(Path.Combine(Root, file))));
+        string[] events = [.. LogEvent().Matches(sources).Select(static match => $"| {match.Groups["id"].Value} | {match.Groups["level"].Value} |")];
+        string[] instruments = [.. Instrument().Matches(sources).Select(static match => $"| `{match.Groups["name"].Value}` | ")];
+
+        Assert.True(events.Length >= 14 && instruments.Length >= 10, $"The sources have {events.Length} messages and {instruments.Length} instruments: the patterns no longer find them.");
+        Assert.All(events.Concat(instruments), line => Assert.Contains(line, page, StringComparison.Ordinal));
+    }
+
     private static string[] PageNames() => ["README.md", .. Below("src", "*.md"), .. Below("tests", "*.md")];
 
     private static IEnumerable<string[]> Code(string page) => Blocks(page).Where(static block => block.Language == "csharp").Select(static block => block.Lines);
@@ -120,6 +132,12 @@ public sealed partial class DocumentationTests
 
     [GeneratedRegex(@"\bawait \w|\bcatch \(|\bnew \w+\(|;\s*(//.*)?$", RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex LooksLikeCode();
+
+    [GeneratedRegex(@"\[LoggerMessage\((EventId = )?(?<id>\d+), (Level = )?LogLevel\.(?<level>\w+),", RegexOptions.ExplicitCapture, 10_000)]
+    private static partial Regex LogEvent();
+
+    [GeneratedRegex(@"CreateObservable\w+\(\s*""(?<name>[a-z_.]+)""", RegexOptions.ExplicitCapture, 10_000)]
+    private static partial Regex Instrument();
 
     [GeneratedRegex(@"\]\((?<target>(?![a-z]+:|#)[^)#\s]+)", RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex RelativeLink();
