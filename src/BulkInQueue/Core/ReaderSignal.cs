@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Threading.Tasks.Sources;
+using BulkIn.Backends;
 
 namespace BulkIn.Core;
 
@@ -32,19 +33,21 @@ internal enum WakeReason
 /// A waker that read the word of an earlier generation fails its compare-and-swap, so it cannot end a later wait.
 /// </remarks>
 [SuppressMessage("Design", "CA1001", Justification = "A waker may come at any time, even after the queue is gone (a late completion); the event must survive it and costs no handle.")]
-internal sealed class ReaderSignal : IValueTaskSource<WakeReason>
+internal sealed class ReaderSignal : IValueTaskSource<WakeReason>, IBurstWake
 {
     private const long Armed = 1;
     private const long StateMask = 7;
 
-    // Continuations never run on the thread that wakes: it may be libusb's event thread, inside a callback.
-    private ManualResetValueTaskSourceCore<WakeReason> _source = new() { RunContinuationsAsynchronously = true };
+    private ManualResetValueTaskSourceCore<WakeReason> _source;
     private AutoResetEvent? _blocked;
     private bool _blocking;
     private long _word;
 
     // The reader's own: a wait was armed and its end not yet taken.
     private bool _isPending;
+
+    /// <inheritdoc/>
+    IBurstWake? IBurstWake.NextInBurst { get; set; }
 
     /// <summary>The current word, for <see cref="WakeIfStill"/>. Read it before the condition that decides on the wake.</summary>
     public long Word => Volatile.Read(ref _word);
@@ -84,13 +87,10 @@ internal sealed class ReaderSignal : IValueTaskSource<WakeReason>
             return false;
         }
 
-        if (_blocking)
+        // Not inside a callback where that can be helped: the reader would contend with the rest of the burst.
+        if (!CompletionBurst.TryDefer(this))
         {
-            _ = _blocked!.Set();
-        }
-        else
-        {
-            _source.SetResult(reason);
+            Signal();
         }
 
         return true;
@@ -144,6 +144,23 @@ internal sealed class ReaderSignal : IValueTaskSource<WakeReason>
         _isPending = false;
     }
 
+    /// <summary>
+    /// Second half of a wake, by whoever won the word; the reader cannot arm again before it. Continuations never run on the thread that wakes: it may be one that pumps
+    /// libusb, inside a callback.
+    /// </summary>
+    private void Signal()
+    {
+        if (_blocking)
+        {
+            _ = _blocked!.Set();
+        }
+        else
+        {
+            _source.RunContinuationsAsynchronously = true;
+            _source.SetResult((WakeReason)(Word & StateMask));
+        }
+    }
+
     private void WaitUninterrupted()
     {
         while (true)
@@ -158,6 +175,20 @@ internal sealed class ReaderSignal : IValueTaskSource<WakeReason>
                 // The first interruption is on its way to the caller.
             }
         }
+    }
+
+    void IBurstWake.Signal(ResumeThread thread)
+    {
+        if (_blocking || !thread.TryRun(this))
+        {
+            Signal();
+        }
+    }
+
+    void IBurstWake.Resume()
+    {
+        _source.RunContinuationsAsynchronously = false;
+        _source.SetResult((WakeReason)(Word & StateMask));
     }
 
     WakeReason IValueTaskSource<WakeReason>.GetResult(short token)

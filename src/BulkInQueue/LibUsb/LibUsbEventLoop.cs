@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using BulkIn.Backends;
 using Microsoft.Extensions.Logging;
 
 namespace BulkIn.LibUsb;
@@ -123,11 +124,15 @@ internal sealed class LibUsbEventLoop
     {
         TimeSpan pause = FirstPause;
         int lastError = 0;
+        var resumeThread = new ResumeThread($"{Thread.CurrentThread.Name} resume");
+        var burst = new CompletionBurst(resumeThread);
 
         // The count is looked at after the flag: whoever sets the flag has no transfer left to submit, so the count only falls from then on.
         while (!_stopping || InFlight > 0)
         {
+            burst.Begin();
             int code = _libusb.HandleEvents(Context);
+            burst.End();
             if (code is LibUsbCode.Success or LibUsbCode.Interrupted)
             {
                 pause = FirstPause;
@@ -150,6 +155,7 @@ internal sealed class LibUsbEventLoop
             pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
         }
 
+        resumeThread.End();
         lock (_gate)
         {
             _libusb.Exit(Context);

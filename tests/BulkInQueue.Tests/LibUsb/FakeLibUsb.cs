@@ -176,6 +176,9 @@ internal sealed unsafe class FakeLibUsb : ILibUsb, IDisposable
         Enqueue(() => CompleteNow(transfer, status, bytes, actualLength));
     }
 
+    /// <summary>What happens within one handling of events.</summary>
+    public void Burst(Action happen) => Enqueue(happen);
+
     /// <summary>Ends a posted transfer from this thread, as a foreign pump does.</summary>
     public void CompleteNow(nint transfer, int status, byte[] data, int? actualLength = null)
     {
@@ -608,9 +611,11 @@ internal sealed unsafe class FakeLibUsb : ILibUsb, IDisposable
 
     public void Dispose()
     {
-        foreach (nint transfer in _freed.Concat(_live))
+        // What is not freed yet may still be: a request that was given up is freed by a pool thread, when it comes round to it. That must not hit memory of somebody else's.
+        lock (_gate)
         {
-            NativeMemory.Free((void*)transfer);
+            _freed.ForEach(static transfer => NativeMemory.Free((void*)transfer));
+            _freed.Clear();
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using BulkIn.Backends;
 using BulkIn.LibUsb;
 using Xunit;
@@ -41,6 +42,87 @@ public sealed class QueueOnLibUsbTests : IDisposable
         await queue.DisposeAsync().AsTask().WaitAsync(Bound);
         await device.Loop.Completion.WaitAsync(Bound);
         Assert.Equal((0, 0, 0, 0), (_fake.Live, _fake.Mapped, _fake.OpenHandles, _fake.Contexts));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Recv_SeveralTransfersEndInOneBurst_ReaderIsWokenAtItsEnd(bool blocking)
+    {
+        using LibUsbDevice device = Open();
+        await using BulkInQueue queue = BulkInQueue.Open(device.OpenBackend(0x84, Options), Options);
+        nint[] posted = _fake.WaitForPosted(4);
+        byte[] received = new byte[16];
+        Task<BulkInResult> receive = blocking
+            ? Task.Factory.StartNew(() => queue.Recv(received, Bound), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)
+            : queue.RecvAsync(received, Bound).AsTask();
+        bool wokenWithin = false;
+        _fake.Burst(() =>
+        {
+            for (byte i = 0; i < 3; i++)
+            {
+                _fake.CompleteNow(posted[i], 0, [i]);
+                wokenWithin |= receive.IsCompleted;
+            }
+        });
+
+        Assert.Equal((1, (byte)0), ((await receive.WaitAsync(Bound)).Length, received[0]));
+        Assert.False(wokenWithin, "The reader was woken while the burst was still reported.");
+        for (byte i = 1; i < 3; i++)
+        {
+            Assert.True(queue.TryRecv(received, out _), $"Transfer {i} of the burst was not ready.");
+            Assert.Equal(i, received[0]);
+        }
+    }
+
+    [Fact]
+    public async Task RecvAsync_ContinuationBlocksItsThread_NextReceiveStillEnds()
+    {
+        using LibUsbDevice device = Open();
+        await using BulkInQueue queue = BulkInQueue.Open(device.OpenBackend(0x84, Options), Options);
+        _ = _fake.WaitForPosted(4);
+
+        // Outside the test's own synchronisation context, which would take the method off that thread.
+        BulkInResult inner = await Task.Run(ReceiveInsideAsync);
+
+        Assert.Equal(2, inner.Length);
+
+        async Task<BulkInResult> ReceiveInsideAsync()
+        {
+            ValueTask<BulkInResult> first = queue.RecvAsync(new byte[16], Bound);
+            _fake.Complete(_fake.Posted[0], 0, [1]);
+            _ = await first;
+
+            // Here the thread that resumed this method is held up, as by a driver that blocks on purpose.
+            Task<BulkInResult> second = queue.RecvAsync(new byte[16], Bound).AsTask();
+            _fake.Complete(_fake.WaitForPosted(4)[0], 0, [2, 2]);
+            Assert.True(second.Wait(Bound), "The second receive waited for the code that waits for it.");
+            return await second;
+        }
+    }
+
+    [Fact]
+    public async Task RecvAsync_ReaderWaits_ContinuesOnAThreadOfTheDeviceOutsideThePool()
+    {
+        using LibUsbDevice device = Open();
+        await using BulkInQueue queue = BulkInQueue.Open(device.OpenBackend(0x84, Options), Options);
+        nint[] posted = _fake.WaitForPosted(4);
+        var continued = new TaskCompletionSource<(bool, bool)>(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        // Outside the test's own synchronisation context, which would take the continuation off that thread.
+        await Task.Run(() =>
+        {
+            ValueTaskAwaiter<BulkInResult> receive = queue.RecvAsync(new byte[16], Bound).GetAwaiter();
+            Assert.False(receive.IsCompleted, "Nothing has arrived yet.");
+            receive.UnsafeOnCompleted(() =>
+            {
+                _ = receive.GetResult();
+                continued.SetResult((Thread.CurrentThread.IsThreadPoolThread, device.Loop.IsCurrentThread));
+            });
+        });
+        _fake.Complete(posted[0], 0, [1]);
+
+        Assert.Equal((false, false), await continued.Task.WaitAsync(Bound));
     }
 
     [Fact]
