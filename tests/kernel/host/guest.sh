@@ -1,6 +1,9 @@
 # The guest: how it is booted, what it sees, and what its silence means.
 # shellcheck shell=bash
 
+# What runs the guest, unless the caller says otherwise.
+processors=(-accel "tcg,thread=multi" -smp 2)
+
 # The files a guest finds on its share.
 fill_share() {
     rm -rf "$share/guest" "$share/exit-code" "$share/shell"
@@ -14,7 +17,7 @@ qemu_arguments() {
     [[ -d $captures ]] || { captures=$work/no-captures && mkdir -p "$captures"; }
     # Software emulation: stock kernels hang under some nested /dev/kvm, and the figures are ratios anyway.
     machine=(
-        qemu-system-x86_64 -M q35 -accel "tcg,thread=multi" -cpu max -smp 2 -m 3072 -no-reboot
+        qemu-system-x86_64 -M q35 "${processors[@]}" -cpu max -m 3072 -no-reboot
         -display none -monitor none -nodefaults
         -kernel "$linux"/boot/vmlinuz-* -initrd "$work/initramfs.gz"
         # No watchdog: an emulated processor may stand still for longer than it believes possible, and its complaint would fail a case.

@@ -6,24 +6,29 @@ namespace BulkIn.Bench.Perf;
 /// <summary>Runs C and the library alternately, so that what the machine does meanwhile meets both: only the ratios of neighbours count.</summary>
 internal sealed class Comparison(Plan plan, int pairs, int milliseconds)
 {
-    private const int WarmMilliseconds = 150;
     private const int WarmRounds = 200;
 
     // One transfer of the ping-pong's size in a buffer of the queue's default length.
     private const int PingPongLength = 16 * 1024;
+    private readonly int _warmMilliseconds = Math.Min(150, milliseconds / 2);
     private readonly List<CellResult> _cells = [];
+    private readonly List<(string Peer, CellResult Cell)> _peers = [];
     private readonly List<LatencyResult> _latencies = [];
 
     public IReadOnlyList<CellResult> Cells => _cells;
+
+    /// <summary>What other libraries did beside C.</summary>
+    public IReadOnlyList<(string Peer, CellResult Cell)> Peers => _peers;
 
     public IReadOnlyList<LatencyResult> Latencies => _latencies;
 
     public int Pairs => pairs;
 
-    public async Task RunAsync(Contestant c, Contestant library)
+    public async Task RunAsync(Contestant c, Contestant library, IReadOnlyList<Contestant> peers)
     {
-        using (var source = new SourceSinkDevice())
+        if (plan.Shapes.Count > 0)
         {
+            using var source = new SourceSinkDevice();
             SysfsDevice device = await SysfsDevice.WaitAsync(source.SerialNumber);
             Report.PrintHeader();
 
@@ -39,6 +44,15 @@ internal sealed class Comparison(Plan plan, int pairs, int milliseconds)
 
                 _cells.Add(new CellResult(shape, samples));
                 Report.Print(_cells[^1]);
+            }
+
+            foreach (Contestant peer in peers)
+            {
+                foreach (Shape shape in plan.PeerShapes)
+                {
+                    _peers.Add((peer.Name, await MeasurePeerAsync(device, shape, c, peer)));
+                    Report.Print(peer.Name, _peers[^1].Cell);
+                }
             }
         }
 
@@ -74,13 +88,25 @@ internal sealed class Comparison(Plan plan, int pairs, int milliseconds)
         return (await FloorAsync(device, shape, c), ours);
     }
 
+    private async Task<CellResult> MeasurePeerAsync(SysfsDevice device, Shape shape, Contestant c, Contestant peer)
+    {
+        List<(Sample C, Sample Peer)> samples = [];
+        for (int pair = 0; pair < pairs; pair++)
+        {
+            samples.Add((await FloorAsync(device, shape, c), await FloorAsync(device, shape, peer)));
+        }
+
+        return new CellResult(shape, samples);
+    }
+
+    /// <summary>C, and the peers that understand the same jobs.</summary>
     private async Task<Sample> FloorAsync(SysfsDevice device, Shape shape, Contestant c) => ToSample(await c.DoAsync(string.Create(
         CultureInfo.InvariantCulture,
-        $"stream {device.Bus} {device.Address} {device.BulkIn} {shape.Depth} {shape.Length} {shape.Memory} {WarmMilliseconds} {milliseconds}")));
+        $"stream {device.Bus} {device.Address} {device.BulkIn} {shape.Depth} {shape.Length} {shape.Memory} {_warmMilliseconds} {milliseconds}")));
 
     private async Task<Sample> LibraryAsync(SysfsDevice device, Shape shape, Contestant library) => ToSample(await library.DoAsync(string.Create(
         CultureInfo.InvariantCulture,
-        $"stream {Path.GetFileName(device.Directory)} {device.BulkIn} {shape.Depth} {shape.Length} {shape.Memory} {shape.Way} {WarmMilliseconds} {milliseconds}")));
+        $"stream {Path.GetFileName(device.Directory)} {device.BulkIn} {shape.Depth} {shape.Length} {shape.Memory} {shape.Way} {_warmMilliseconds} {milliseconds}")));
 
     private static Sample ToSample(IReadOnlyDictionary<string, double> figures)
     {

@@ -11,13 +11,11 @@ internal sealed class Contestant : IDisposable
 
     /// <summary>Starts it.</summary>
     /// <param name="name">What it is called in messages.</param>
-    /// <param name="oneCpu">Bound to the first processor, with all its threads.</param>
     /// <param name="command">The program and its arguments.</param>
-    public Contestant(string name, bool oneCpu, params IReadOnlyList<string> command)
+    public Contestant(string name, params IReadOnlyList<string> command)
     {
         Name = name;
-        string[] whole = oneCpu ? ["taskset", "-c", "0", .. command] : [.. command];
-        _process = Process.Start(new ProcessStartInfo(whole[0], whole[1..]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        _process = Process.Start(new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
     }
 
     public string Name { get; }

@@ -3,10 +3,12 @@ using BulkIn.Bench;
 using BulkIn.Bench.Perf;
 
 // The comparison inside the guest. The host's side of it, with the options a user sees, is tests/kernel/run perf.
-//   KernelPerf [--quick] [--pairs N] [--milliseconds N] [--memory device|pinned] [--one-cpu]   compares, prints, and leaves perf.json and perf.svg in the results
+//   KernelPerf [--quick] [--pairs N] [--milliseconds N] [--memory device|pinned] [--clock counted|host]   compares, prints, and leaves perf.json and perf.svg in the results
+//   KernelPerf --scale                                                            many queues, deep queues, idle queues: a table
 //   KernelPerf --worker                                                           the library's side of a pair: jobs on standard input
-bool quick = false, worker = false, oneCpu = false;
+bool quick = false, worker = false, scale = false, pingPong = false;
 int pairs = 5, milliseconds = 700;
+string clock = "host";
 string? memory = null;
 string results = Path.Combine(Guest.Share, "results");
 string floor = Path.Combine(Guest.Share, "perf", "floor");
@@ -20,8 +22,14 @@ for (int index = 0; index < args.Length; index++)
         case "--worker":
             worker = true;
             break;
-        case "--one-cpu":
-            oneCpu = true;
+        case "--ping-pong":
+            pingPong = true;
+            break;
+        case "--scale":
+            scale = true;
+            break;
+        case "--clock":
+            clock = args[++index];
             break;
         case "--pairs":
             pairs = int.Parse(args[++index], CultureInfo.InvariantCulture);
@@ -45,13 +53,32 @@ if (worker)
 
 // Deep queues of long buffers need more than the 16 MiB that usbfs grants by default.
 await File.WriteAllTextAsync("/sys/module/usbcore/parameters/usbfs_memory_mb", "1024");
-Guest.SetBusSpeed(BusSpeed.Super);
+Guest.SetBusSpeed(BusSpeed.Super, controllers: 4);
+if (scale)
+{
+    await Scale.RunAsync();
+    return 0;
+}
 
-Comparison comparison = new(new Plan(quick, memory), pairs, milliseconds);
-using Contestant c = new("C", oneCpu, floor);
-using Contestant library = new("BulkInQueue", oneCpu, Environment.ProcessPath!, "--worker");
-await comparison.RunAsync(c, library);
-await File.WriteAllBytesAsync(Path.Combine(results, "perf.json"), Report.Json(comparison));
+Report.PrintClock(clock);
+Comparison comparison = new(new Plan(quick, memory, pingPong), pairs, milliseconds);
+using Contestant c = new("C", floor);
+using Contestant library = new("BulkInQueue", Environment.ProcessPath!, "--worker");
+List<Contestant> peers = [];
+string peerFolder = Path.Combine(Guest.Share, "perf", "peers");
+if (File.Exists(Path.Combine(peerFolder, "gousb")))
+{
+    peers.Add(new Contestant("gousb", Path.Combine(peerFolder, "gousb")));
+}
+
+if (File.Exists(Path.Combine(peerFolder, "python_libusb1.py")))
+{
+    peers.Add(new Contestant("python-libusb1", "/usr/bin/python3", Path.Combine(peerFolder, "python_libusb1.py")));
+}
+
+await comparison.RunAsync(c, library, peers);
+peers.ForEach(static peer => peer.Dispose());
+await File.WriteAllBytesAsync(Path.Combine(results, "perf.json"), Report.Json(comparison, clock));
 await File.WriteAllTextAsync(Path.Combine(results, "perf.svg"), RatioPicture.Draw(comparison.Cells));
 Report.Print(comparison);
 return 0;

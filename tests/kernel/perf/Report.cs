@@ -15,6 +15,11 @@ internal static class Report
     private const int ThroughputDepth = 4;
     private const int CpuDepth = 8;
 
+    /// <summary>Which clock the figures are of.</summary>
+    public static void PrintClock(string clock) => Console.WriteLine(clock == "counted"
+        ? "One emulated processor, whose clock counts instructions: a microsecond below is a thousand of them."
+        : "Two emulated processors and the host's clock: figures depend on what else the host does.");
+
     public static void PrintHeader() => Console.WriteLine(
         "memory depth  KiB way       |   MB/s     C  ratio (range)       | CPU us/transfer     C  ratio (range)       | waits     C | bytes allocated");
 
@@ -25,6 +30,15 @@ internal static class Report
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{shape.Memory,-6} {shape.Depth,5} {shape.Length / 1024,4} {shape.Way,-9} | {library.MegabytesPerSecond,6:0.0} {c.MegabytesPerSecond,5:0.0}  {Text(cell.Throughput),-19} | {library.CpuMicroseconds,15:0.0} {c.CpuMicroseconds,5:0.0}  {Text(cell.Cpu),-19} | {library.Switches,5:0.00} {c.Switches,5:0.00} | {library.Allocated:0.00}"));
+    }
+
+    public static void Print(string peer, CellResult cell)
+    {
+        (Sample c, Sample other) = (Typical(cell, pair => pair.C), Typical(cell, pair => pair.Library));
+        Shape shape = cell.Shape;
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{peer,-15} depth {shape.Depth,3} {shape.Length / 1024,4} KiB | {other.MegabytesPerSecond,6:0.0} {c.MegabytesPerSecond,5:0.0}  {Text(cell.Throughput),-19} | {other.CpuMicroseconds,15:0.0} {c.CpuMicroseconds,5:0.0}  {Text(cell.Cpu),-19} | {other.Switches,5:0.00} {c.Switches,5:0.00} |"));
     }
 
     public static void Print(LatencyResult result)
@@ -54,33 +68,22 @@ internal static class Report
         }
     }
 
-    public static byte[] Json(Comparison comparison)
+    public static byte[] Json(Comparison comparison, string clock)
     {
         using MemoryStream stream = new();
         using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true }))
         {
             json.WriteStartObject();
+            json.WriteString("clock", clock);
             json.WriteStartArray("cells");
             foreach (CellResult cell in comparison.Cells)
             {
-                json.WriteStartObject();
-                json.WriteString("memory", cell.Shape.Memory);
-                json.WriteNumber("depth", cell.Shape.Depth);
-                json.WriteNumber("bytes", cell.Shape.Length);
-                json.WriteString("way", cell.Shape.Way.ToString());
-                Write(json, "throughputRatio", cell.Throughput);
-                Write(json, "cpuRatio", cell.Cpu);
-                json.WriteStartArray("pairs");
-                foreach ((Sample c, Sample library) in cell.Pairs)
-                {
-                    json.WriteStartObject();
-                    Write(json, "c", c);
-                    Write(json, "library", library);
-                    json.WriteEndObject();
-                }
+                Write(json, "BulkInQueue", cell);
+            }
 
-                json.WriteEndArray();
-                json.WriteEndObject();
+            foreach ((string peer, CellResult cell) in comparison.Peers)
+            {
+                Write(json, peer, cell);
             }
 
             json.WriteEndArray();
@@ -111,6 +114,29 @@ internal static class Report
         }
 
         return stream.ToArray();
+    }
+
+    private static void Write(Utf8JsonWriter json, string library, CellResult cell)
+    {
+        json.WriteStartObject();
+        json.WriteString("library", library);
+        json.WriteString("memory", cell.Shape.Memory);
+        json.WriteNumber("depth", cell.Shape.Depth);
+        json.WriteNumber("bytes", cell.Shape.Length);
+        json.WriteString("way", library == "BulkInQueue" ? cell.Shape.Way.ToString() : "its own");
+        Write(json, "throughputRatio", cell.Throughput);
+        Write(json, "cpuRatio", cell.Cpu);
+        json.WriteStartArray("pairs");
+        foreach ((Sample c, Sample other) in cell.Pairs)
+        {
+            json.WriteStartObject();
+            Write(json, "c", c);
+            Write(json, "library", other);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
     }
 
     private static void Write(Utf8JsonWriter json, string name, Spread spread)

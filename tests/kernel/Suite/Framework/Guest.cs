@@ -11,8 +11,10 @@ internal static class Guest
     private const string SuperSpeedParameter = "/sys/module/dummy_hcd/parameters/is_super_speed";
 
     /// <summary>Gives the emulated buses a speed; nothing happens when they have it.</summary>
+    /// <param name="speed">The speed.</param>
+    /// <param name="controllers">How many of them there are to be, should they have to be made.</param>
     /// <exception cref="IOException">The module cannot be loaded.</exception>
-    public static void SetBusSpeed(BusSpeed speed)
+    public static void SetBusSpeed(BusSpeed speed, int controllers = 2)
     {
         bool super = speed == BusSpeed.Super;
         if (File.Exists(SuperSpeedParameter))
@@ -25,7 +27,7 @@ internal static class Guest
             Run("modprobe", "-d", $"{Share}/linux", "-r", "dummy_hcd");
         }
 
-        Run("modprobe", "-d", $"{Share}/linux", "dummy_hcd", "num=2", super ? "is_super_speed=1" : "is_high_speed=1");
+        Run("modprobe", "-d", $"{Share}/linux", "dummy_hcd", $"num={controllers}", super ? "is_super_speed=1" : "is_high_speed=1");
     }
 
     /// <summary>Loads a kernel module.</summary>
