@@ -53,7 +53,8 @@ void memory_freeing(libusb_device_handle *handle, unsigned char *start, size_t l
 enum memory_kind memory_kind_of(libusb_device_handle *handle, const unsigned char *start, size_t length)
 {
     for (const struct mapping *each = mappings; each != NULL; each = each->next) {
-        if (each->handle == handle && start < each->start + each->length && each->start < start + length) {
+        /* A freed mapping may have begun in the middle of what is mapped there now. */
+        if (each->length > 0 && each->handle == handle && start < each->start + each->length && each->start < start + length) {
             return start >= each->start && start + length <= each->start + each->length ? MEMORY_WHOLE : MEMORY_PART;
         }
     }

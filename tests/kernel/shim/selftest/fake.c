@@ -84,15 +84,24 @@ int libusb_control_transfer(libusb_device_handle *handle, uint8_t type, uint8_t 
     return length;
 }
 
+/* Downwards, and from the start again when all is freed: a system maps again where it unmapped, in other pieces. */
+static unsigned char pages[1 << 20];
+static size_t used;
+static int mapped;
+
 unsigned char *libusb_dev_mem_alloc(libusb_device_handle *handle, size_t length)
 {
     (void)handle;
-    return malloc(length);
+    used += length;
+    if (used > sizeof pages) abort();
+    mapped++;
+    return pages + sizeof pages - used;
 }
 
 int libusb_dev_mem_free(libusb_device_handle *handle, unsigned char *start, size_t length)
 {
     (void)handle, (void)start, (void)length;
+    if (mapped > 0 && --mapped == 0) used = 0;
     return LIBUSB_SUCCESS;
 }
 

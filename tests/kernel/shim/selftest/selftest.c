@@ -364,6 +364,21 @@ static void lawful(void)
     close_device();
 }
 
+/* What was mapped before began in the middle of what is mapped now. */
+static void remaps(void)
+{
+    libusb_dev_mem_free(handle, libusb_dev_mem_alloc(handle, 2 * LENGTH), 2 * LENGTH);
+    libusb_dev_mem_free(handle, libusb_dev_mem_alloc(handle, LENGTH), LENGTH);
+    unsigned char *memory = libusb_dev_mem_alloc(handle, 2 * LENGTH);
+    struct libusb_transfer *mapped = prepare(IN, memory);
+    mapped->length = 2 * LENGTH;
+    libusb_submit_transfer(mapped);
+    complete(mapped);
+    libusb_free_transfer(mapped);
+    libusb_dev_mem_free(handle, memory, 2 * LENGTH);
+    close_device();
+}
+
 static void forgets(void)
 {
     post(IN, buffer);
@@ -441,6 +456,7 @@ static const struct {
     const char *allow, *report[3];
 } lawfuls[] = {
     {"lawful", lawful, "", {"submits=9 completions=9", "altered=0 transfers=0 handles=0 contexts=0 mappings=0", "broken=\n"}},
+    {"remaps", remaps, "", {"submits=1 completions=1", "mappings=0", "broken=\n"}},
     {"forgets", forgets, "", {"transfers=2 handles=1 contexts=1 mappings=1", "broken=\n", ""}},
     {"allowed", allowed, "exit-open,close-posted,change-posted", {"transfers=0 handles=0 contexts=0", "broken=close-posted:1,change-posted:1\n", ""}},
     {"orders-answer", orders_answer, "", {"transfers=0", "broken=\n", ""}},
