@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 
 namespace BulkIn;
@@ -5,8 +6,9 @@ namespace BulkIn;
 /// <summary>Bounds every wait of a test, so that a hang fails with the name of what did not happen.</summary>
 internal static class Bounded
 {
-    // Far above anything a healthy run needs, on a busy machine too.
-    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+    // Far above anything a healthy run needs, on a busy machine too. BULKIN_TEST_LIMIT=… seconds where hangs are to be found sooner: tests/mutation/run.
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(
+        Environment.GetEnvironmentVariable("BULKIN_TEST_LIMIT") is { } asked ? double.Parse(asked, CultureInfo.InvariantCulture) : 30);
 
     public static Task<T> InTime<T>(this ValueTask<T> task, [CallerArgumentExpression(nameof(task))] string? what = null) => task.AsTask().InTime(what);
 

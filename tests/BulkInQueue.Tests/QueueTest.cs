@@ -54,7 +54,7 @@ public abstract class QueueTest : IAsyncLifetime
 
     protected async Task StateAsync(BulkInQueue queue, BulkInState state)
     {
-        using CancellationTokenSource bound = new(TimeSpan.FromSeconds(30));
+        using CancellationTokenSource bound = new(Bounded.Limit);
         while (queue.State != state)
         {
             Assert.False(bound.IsCancellationRequested, $"The queue is {queue.State}, and did not become {state} in time.\n{Device.Log}");
@@ -65,7 +65,7 @@ public abstract class QueueTest : IAsyncLifetime
     /// <summary>Moves the clock until something happened that waits for it.</summary>
     protected async Task AdvanceUntilAsync(Func<bool> condition)
     {
-        using CancellationTokenSource bound = new(TimeSpan.FromSeconds(30));
+        using CancellationTokenSource bound = new(Bounded.Limit);
         while (!condition())
         {
             Assert.False(bound.IsCancellationRequested, $"What the clock was moved for did not happen in time.\n{Device.Log}");

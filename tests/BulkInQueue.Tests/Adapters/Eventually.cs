@@ -7,7 +7,7 @@ internal static class Eventually
 {
     public static async Task HoldsAsync(Func<bool> condition, string what)
     {
-        using CancellationTokenSource bound = new(TimeSpan.FromSeconds(30));
+        using CancellationTokenSource bound = new(Bounded.Limit);
         while (!condition())
         {
             Assert.False(bound.IsCancellationRequested, $"It did not come about in time that {what}.");

@@ -79,7 +79,7 @@ public abstract class FaultTest : QueueTest
 
     protected async Task UntilAsync(Func<bool> condition, string what)
     {
-        using CancellationTokenSource bound = new(TimeSpan.FromSeconds(30));
+        using CancellationTokenSource bound = new(Bounded.Limit);
         while (!condition())
         {
             Assert.False(bound.IsCancellationRequested, $"This did not come in time: {what}.\n{Device.Log}");
