@@ -328,4 +328,66 @@ public class ControlTests : QueueTest
         Assert.Equal(4, Device.Posted);
         Assert.Equal(0, queue.Statistics.Faults);
     }
+
+    [Fact]
+    public async Task Discard_Paused_DropsAllThatHadArrived()
+    {
+        BulkInQueue queue = Open();
+        Device.Deliver([1, 2]);
+        Device.Deliver([3]);
+        await queue.PauseAsync().InTime();
+
+        Assert.Equal(3, queue.Discard());
+
+        Assert.Equal(3, queue.Statistics.BytesDiscarded);
+    }
+
+    [Fact]
+    public async Task DisposeAsync_PausedWithData_CountsItAsDiscarded()
+    {
+        BulkInQueue queue = Open();
+        Device.Deliver([1, 2]);
+        Device.Deliver([3]);
+        await queue.PauseAsync().InTime();
+
+        await queue.DisposeAsync().InTime();
+
+        Assert.Equal(3, queue.Statistics.BytesDiscarded);
+    }
+
+    [Fact]
+    public async Task ResumeAsync_SubmitRefused_SaysWhereAndPostsNothing()
+    {
+        BulkInQueue queue = Open();
+        Device.Deliver([1, 2]);
+        BulkInLease lease = await queue.LeaseAsync().InTime();
+        await queue.PauseAsync().InTime();
+        Device.Submits.Next(new BackendResult(BackendStatus.Io, -1, 5));
+
+        BulkInException refused = await Assert.ThrowsAsync<BulkInException>(() => queue.ResumeAsync().InTime());
+
+        Assert.Equal((BulkInState.Paused, 1L, 2L), (queue.State, refused.Sequence, refused.BytePosition));
+
+        // Nor does a buffer that comes back.
+        lease.Dispose();
+        Assert.Equal(0, Device.Posted);
+        await queue.ResumeAsync().InTime();
+        Assert.Equal(queue.Depth, Device.Posted);
+    }
+
+    [Fact]
+    public async Task ResumeAsync_EveryBufferLeased_IsStarvedUntilOneComesBack()
+    {
+        BulkInQueue queue = Open(Defaults with { Depth = 1, SpareBuffers = 0 });
+        Device.Deliver([1]);
+        BulkInLease lease = await queue.LeaseAsync().InTime();
+        await queue.PauseAsync().InTime();
+        long before = queue.Statistics.Starvations;
+
+        await queue.ResumeAsync().InTime();
+
+        Assert.Equal((BulkInState.Running, 0, before + 1), (queue.State, Device.Posted, queue.Statistics.Starvations));
+        lease.Dispose();
+        Assert.Equal((1, before + 1), (Device.Posted, queue.Statistics.Starvations));
+    }
 }

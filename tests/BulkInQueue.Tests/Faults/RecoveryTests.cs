@@ -414,4 +414,76 @@ public sealed class RecoveryTests : FaultTest
         Assert.DoesNotContain("again", fault.Message, StringComparison.Ordinal);
         await DataAsync(queue, 1);
     }
+
+    [Fact]
+    [FaultRow(20)]
+    public async Task GivenUp_AfterTheFaultWasThrown_IsThrownAgain()
+    {
+        BulkInQueue queue = Open(Defaults with { RecoveryAttempts = 1 });
+        SimulationGate clearing = new(Bounded.Limit);
+        Device.ClearHalts.Next(new SimulatedClearHalt { Gate = clearing, Answer = Of(BackendStatus.Pipe) });
+        Device.Stall();
+        BulkInException first = await FaultAsync(queue);
+        Assert.True(first.RecoversByItself);
+
+        clearing.Open();
+        await StateAsync(queue, BulkInState.Faulted);
+
+        for (int i = 0; i < 2; i++)
+        {
+            BulkInException again = await FaultAsync(queue);
+            Assert.Equal((BulkInError.Stall, first.Sequence, false), (again.Error, again.Sequence, again.RecoversByItself));
+        }
+
+        await queue.RecoverAsync().InTime();
+        await WorksAsync(queue);
+    }
+
+    [Fact]
+    [FaultRow(20)]
+    public async Task RecoverAsync_ClearHaltFails_SaysWhereTheFaultIs()
+    {
+        BulkInQueue queue = Open(Manual);
+        Device.Deliver([1, 2, 3]);
+        await DataAsync(queue, 1, 2, 3);
+        Device.Stall();
+        await FaultAsync(queue, BulkInError.Stall);
+        Device.ClearHalts.Next(new SimulatedClearHalt { Answer = Of(BackendStatus.Pipe) });
+
+        BulkInException refused = await Assert.ThrowsAsync<BulkInException>(() => queue.RecoverAsync().InTime());
+
+        Assert.Equal((1L, 3L, 1L), (refused.Sequence, refused.BytePosition, refused.IntactFrom));
+    }
+
+    [Fact]
+    [FaultRow(21)]
+    public async Task ErrorBeforeTwoInterruptions_IsInterrupted()
+    {
+        BulkInQueue queue = Open();
+        Device.Hold();
+        Device.Error();
+        Device.CancelUnasked(2);
+        Device.StopHolding();
+
+        await FaultAsync(queue, BulkInError.Interrupted);
+
+        await StateAsync(queue, BulkInState.Faulted);
+    }
+
+    [Fact]
+    [FaultRow(21)]
+    public async Task ErrorBeforeASubmitThatProvesTheUnplug_IsGoneWithoutAProbe()
+    {
+        BulkInQueue queue = Open();
+        Device.Deliver([1]);
+        Device.Hold();
+        Device.Error();
+        Device.Submits.Next(Of(BackendStatus.NoDevice));
+
+        await DataAsync(queue, 1);
+        Device.StopHolding();
+
+        await FaultAsync(queue, BulkInError.DeviceGone);
+        Assert.Equal((BulkInState.Gone, 0), (queue.State, Count(SimulatedEventKind.ProbeRequested)));
+    }
 }
