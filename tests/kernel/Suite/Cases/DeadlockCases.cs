@@ -13,7 +13,9 @@ internal static class DeadlockCases
     public const int Commands = 64;
     public const int Replies = 2 * Commands;
 
-    private const int CommandLength = 512;
+    /// <summary>Shorter than a packet at any speed: what the device reads ends with a short one.</summary>
+    public const int CommandLength = 500;
+
     private const int BufferLength = Rig.BufferLength;
     private const int ReplyLength = 6000;
     private static readonly TimeSpan StallTime = TimeSpan.FromSeconds(2);

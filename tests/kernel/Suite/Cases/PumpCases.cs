@@ -28,7 +28,7 @@ internal static class PumpCases
         await using Rig rig = await Rig.GadgetAsync("out commands\nin replies\ntask\nread commands\nwrite replies 6000 2\nrepeat");
         await using BulkInQueue queue = rig.OpenQueue(Depth);
         await using BulkInPump pump = queue.StartPump(Replies);
-        byte[] command = new byte[512];
+        byte[] command = new byte[DeadlockCases.CommandLength];
         int sent = 0;
         for (; sent < Commands; sent++)
         {
