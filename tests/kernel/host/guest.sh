@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # What runs the guest, unless the caller says otherwise.
-processors=(-accel "tcg,thread=multi" -smp 2)
+[[ -v processors ]] || processors=(-accel "tcg,thread=multi" -smp 2)
 
 # The files a guest finds on its share.
 fill_share() {
