@@ -4,11 +4,24 @@ namespace BulkIn.Core;
 /// <remarks>Only the control's loop calls it, one thing at a time, so the state changes under it by a close only.</remarks>
 internal sealed class ControlVerbs(SlotPool pool, GuardedBackend backend, Recovery recovery, string name)
 {
+    /// <summary>Read with the gate held, so that who sees Disposed here finds the pool closed afterwards.</summary>
+    private BulkInState State
+    {
+        get
+        {
+            lock (pool.Gate)
+            {
+                return pool.State;
+            }
+        }
+    }
+
     /// <summary>Does what a caller asked.</summary>
     /// <param name="verb">What.</param>
     /// <param name="preempt">Cut short by something more urgent: a stop, a closed handle, dispose.</param>
     /// <exception cref="BulkInException">The device is gone, or the transport refused.</exception>
     /// <exception cref="InvalidOperationException">The verb makes no sense in this state.</exception>
+    /// <exception cref="OperationCanceledException">Cut short, or the queue was closed since the verb was chosen: the close answers it.</exception>
     public Task ServeAsync(ControlVerb verb, CancellationToken preempt) => verb switch
     {
         ControlVerb.Stop => StopAsync(preempt),
@@ -41,7 +54,7 @@ internal sealed class ControlVerbs(SlotPool pool, GuardedBackend backend, Recove
 
     private async Task PauseAsync(CancellationToken preempt)
     {
-        switch (pool.State)
+        switch (State)
         {
             case BulkInState.Paused:
                 return;
@@ -72,7 +85,7 @@ internal sealed class ControlVerbs(SlotPool pool, GuardedBackend backend, Recove
 
     private async Task ResumeAsync(CancellationToken preempt)
     {
-        switch (pool.State)
+        switch (State)
         {
             case BulkInState.Running:
                 return;
@@ -80,8 +93,10 @@ internal sealed class ControlVerbs(SlotPool pool, GuardedBackend backend, Recove
                 throw recovery.CurrentFault();
             case BulkInState.Paused:
                 break;
-            default:
-                throw new InvalidOperationException($"{name} is {pool.State}, not paused: ResumeAsync only follows PauseAsync.");
+            case BulkInState.Disposed:
+                throw new OperationCanceledException(preempt);
+            case BulkInState state:
+                throw new InvalidOperationException($"{name} is {state}, not paused: ResumeAsync only follows PauseAsync.");
         }
 
         Fault? refused = await recovery.TryPostAgainAsync(recovery.Fault, preempt).ConfigureAwait(false);
@@ -97,7 +112,7 @@ internal sealed class ControlVerbs(SlotPool pool, GuardedBackend backend, Recove
 
     private async Task RecoverAsync(CancellationToken preempt)
     {
-        switch (pool.State)
+        switch (State)
         {
             case BulkInState.Running:
                 return;
@@ -107,8 +122,10 @@ internal sealed class ControlVerbs(SlotPool pool, GuardedBackend backend, Recove
             case BulkInState.Faulted:
                 await recovery.RetryAsync(preempt).ConfigureAwait(false);
                 return;
-            default:
-                throw new InvalidOperationException($"{name} is {pool.State}, not faulted: RecoverAsync only follows a fault.");
+            case BulkInState.Disposed:
+                throw new OperationCanceledException(preempt);
+            case BulkInState state:
+                throw new InvalidOperationException($"{name} is {state}, not faulted: RecoverAsync only follows a fault.");
         }
     }
 

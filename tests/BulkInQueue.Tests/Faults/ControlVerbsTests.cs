@@ -1,0 +1,28 @@
+using BulkIn.Core;
+using BulkIn.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace BulkIn;
+
+public sealed class ControlVerbsTests
+{
+    [Theory]
+    [InlineData(nameof(ControlVerb.Recover))]
+    [InlineData(nameof(ControlVerb.Resume))]
+    public async Task ServeAsync_ClosedSinceTheVerbWasChosen_LeavesTheAnswerToTheClose(string verb)
+    {
+        BulkInQueueOptions options = new() { Depth = 2, BufferLength = 1024 };
+        var endpoint = new SimulatedEndpoint();
+        var backend = new GuardedBackend(endpoint.Backend, NullLogger.Instance);
+        var pool = new SlotPool(backend, options, new ReaderSignal(), static () => { });
+        var recovery = new Recovery(pool, backend, options, new TransportDrain(pool, cancelAbortsEndpoint: false), new NativeWork(), NullLogger.Instance, "queue");
+        var verbs = new ControlVerbs(pool, backend, recovery, "queue");
+
+        // The window: the loop has chosen the verb, has left the gate, and looks at the state now.
+        pool.Close();
+
+        await Assert.ThrowsAsync<OperationCanceledException>(() => verbs.ServeAsync(Enum.Parse<ControlVerb>(verb), CancellationToken.None).InTime());
+        Assert.Equal(0, pool.FreeOrAbandon(abandon: false));
+    }
+}
