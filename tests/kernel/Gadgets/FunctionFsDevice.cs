@@ -51,7 +51,7 @@ public sealed class FunctionFsDevice : IDisposable
         SerialNumber = $"ffs-{Environment.ProcessId}-{Interlocked.Increment(ref s_created)}";
         _mount = Path.Combine(Path.GetTempPath(), SerialNumber);
         _controller = DeviceController.FirstFree();
-        _gadget = new ConfigFsGadget(SerialNumber, VendorId, ProductId, $"ffs.{SerialNumber}");
+        _gadget = new ConfigFsGadget(SerialNumber, $"ffs.{SerialNumber}", VendorId, ProductId);
         _events = new Thread(HandleEvents) { IsBackground = true, Name = "FunctionFS events" };
         try
         {
@@ -65,7 +65,7 @@ public sealed class FunctionFsDevice : IDisposable
                 endpoints[index].Open($"{_mount}/ep{index + 1}");
             }
 
-            _gadget.AddFunctions();
+            _gadget.AddFunction();
             _events.Start();
             _gadget.Bind(_controller);
         }

@@ -1,6 +1,6 @@
 namespace BulkIn.Gadgets;
 
-/// <summary>Linux's own SourceSink function: a bulk IN endpoint with endless data and a bulk OUT endpoint that takes everything, once or several times. For throughput.</summary>
+/// <summary>Linux's own SourceSink function: a bulk IN endpoint with endless data and a bulk OUT endpoint that takes everything. For throughput.</summary>
 public sealed class SourceSinkDevice : IDisposable
 {
     /// <summary>The pattern in which each byte is its offset in the packet modulo 63.</summary>
@@ -14,16 +14,14 @@ public sealed class SourceSinkDevice : IDisposable
     /// <param name="bufferLength">Bytes of each of the device's own transfers.</param>
     /// <param name="queueLength">Transfers the device keeps queued for each endpoint.</param>
     /// <param name="pattern">0: zeros; 1: each byte is its offset in the packet modulo 63; 2: untouched memory.</param>
-    /// <param name="functions">Pairs of endpoints, each an interface of its own.</param>
-    public SourceSinkDevice(int bufferLength = 64 * 1024, int queueLength = 32, int pattern = 2, int functions = 1)
+    public SourceSinkDevice(int bufferLength = 64 * 1024, int queueLength = 32, int pattern = 2)
     {
         SerialNumber = $"ss-{Environment.ProcessId}-{Interlocked.Increment(ref s_created)}";
-        _gadget = new ConfigFsGadget(
-            SerialNumber, FunctionFsDevice.VendorId, FunctionFsDevice.ProductId, [.. Enumerable.Range(0, functions).Select(index => $"SourceSink.{SerialNumber}-{index}")]);
+        _gadget = new ConfigFsGadget(SerialNumber, $"SourceSink.{SerialNumber}", FunctionFsDevice.VendorId, FunctionFsDevice.ProductId);
         _gadget.SetFunctionAttribute("bulk_buflen", bufferLength);
         _gadget.SetFunctionAttribute("bulk_qlen", queueLength);
         _gadget.SetFunctionAttribute("pattern", pattern);
-        _gadget.AddFunctions();
+        _gadget.AddFunction();
         _gadget.Bind(DeviceController.FirstFree());
     }
 

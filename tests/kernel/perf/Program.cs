@@ -5,6 +5,7 @@ using BulkIn.Bench.Perf;
 // The comparison inside the guest. The host's side of it, with the options a user sees, is tests/kernel/run perf.
 //   KernelPerf [--quick] [--pairs N] [--milliseconds N] [--memory device|pinned] [--clock counted|host]   compares, prints, and leaves perf.json and perf.svg in the results
 //   KernelPerf --scale                                                            many queues, deep queues, idle queues: a table
+//   KernelPerf --sources DEVICES ENDPOINTS sending|silent                           the devices of --scale
 //   KernelPerf --worker                                                           the library's side of a pair: jobs on standard input
 bool quick = false, worker = false, scale = false, pingPong = false;
 int pairs = 5, milliseconds = 700;
@@ -25,6 +26,8 @@ for (int index = 0; index < args.Length; index++)
         case "--ping-pong":
             pingPong = true;
             break;
+        case "--sources":
+            return await EndlessSources.ServeAsync(int.Parse(args[++index], CultureInfo.InvariantCulture), int.Parse(args[++index], CultureInfo.InvariantCulture), silent: args[++index] == "silent");
         case "--scale":
             scale = true;
             break;
@@ -53,7 +56,7 @@ if (worker)
 
 // Deep queues of long buffers need more than the 16 MiB that usbfs grants by default.
 await File.WriteAllTextAsync("/sys/module/usbcore/parameters/usbfs_memory_mb", "1024");
-Guest.SetBusSpeed(BusSpeed.Super, controllers: 4);
+Guest.SetBusSpeed(BusSpeed.Super, controllers: 8);
 if (scale)
 {
     await Scale.RunAsync();
