@@ -32,6 +32,7 @@ public sealed class CaptureReplay : IBulkInBackend
     // URBs outstanding at one time; a recording without completions must not fill the memory.
     private const int MaximumOutstanding = 1 << 16;
 
+    // Guards the transfers and what is told of the replay; completions are reported outside of it.
     private readonly Lock _gate = new();
     private readonly UsbCaptureReader _reader;
     private readonly CaptureReplayOptions _options;

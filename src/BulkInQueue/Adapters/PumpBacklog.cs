@@ -17,6 +17,7 @@ namespace BulkIn.Adapters;
 [SuppressMessage("Usage", "MA0158", Justification = "The pump's thread waits on the gate, which only a monitor can.")]
 internal sealed class PumpBacklog(int capacity, BulkInPumpFullMode fullMode) : ChannelReader<BulkInLease>
 {
+    // Guards all that is here but the tokens and the counts, and is what the pump waits on for room. Packets are dropped under it, which takes the pool's gate: never the other way round.
     private readonly object _gate = new();
     private readonly LinkedList<Item> _items = new();
     private readonly LinkedList<Item> _spare = new();

@@ -16,6 +16,7 @@ internal static class QueueMeter
 {
     private const int Addresses = 16;
 
+    // Guards Open and Ended: a queue that ends is in exactly one of them. Listeners run outside of it.
     private static readonly Lock Gate = new();
     private static readonly HashSet<BulkInQueue> Open = [];
     private static readonly QueueTotals?[] Ended = new QueueTotals?[Addresses];

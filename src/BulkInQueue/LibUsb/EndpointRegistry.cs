@@ -5,6 +5,7 @@ namespace BulkIn.LibUsb;
 /// <summary>One queue for each native handle and endpoint in this process: two would take each other's data.</summary>
 internal static class EndpointRegistry
 {
+    // Guards Entries; a leaf: no native call is made under it.
     private static readonly Lock Gate = new();
     private static readonly Dictionary<(nint Handle, byte Endpoint), Entry> Entries = [];
 

@@ -11,6 +11,7 @@ internal sealed class LibUsbDeviceHandle : SafeHandleZeroOrMinusOneIsInvalid
 {
     private readonly ILogger _logger;
     private readonly string _deviceName;
+    // Guards _claimed; a leaf: no native call is made under it.
     private readonly Lock _gate = new();
     private readonly SortedDictionary<int, int> _claimed = [];
 

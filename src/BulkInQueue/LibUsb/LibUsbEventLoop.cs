@@ -20,6 +20,7 @@ internal sealed class LibUsbEventLoop
 
     private readonly ILibUsb _libusb;
     private readonly ILogger _logger;
+    // Orders an interrupt of the context before its exit, and is what a pause after an error waits on. Never held while events are handled.
     private readonly object _gate = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Thread? _thread;

@@ -15,6 +15,7 @@ internal static class LibUsbLibrary
     // The youngest export that every platform needs: 1.0.21.
     private const string NewestNeeded = "libusb_interrupt_event_handler";
 
+    // Guards the load, which happens once; held around the loader, so that two first callers do not set two resolvers.
     private static readonly Lock Gate = new();
     private static NativeLibUsb? s_loaded;
     private static nint s_module;

@@ -21,6 +21,7 @@ internal readonly record struct LibUsbRequestOutcome(TransferStatus Status, int 
 internal sealed unsafe class LibUsbRequest : IDisposable
 {
     private readonly TaskCompletionSource<LibUsbRequestOutcome> _completed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    // Keeps Dispose from freeing the transfer under a cancel. The completion callback never takes it.
     private readonly Lock _gate = new();
     private readonly IDeviceAccess _access;
     private MemoryHandle _memory;
