@@ -61,6 +61,9 @@ public sealed class SimulatedDock : IDisposable
     /// <summary>Replies whose last byte went into a transfer.</summary>
     public long RepliesDelivered => Endpoint.MessagesTaken;
 
+    /// <summary>For tests: the window between asking the endpoint and acting on its answer. No lock is held.</summary>
+    internal Action? Looked { get; set; }
+
     /// <summary>IN transfers on the bus, over time: one entry for each change that the endpoint's record still holds.</summary>
     public IReadOnlyList<(TimeSpan Time, int Posted)> DepthHistory => Endpoint.GetDepthHistory();
 
@@ -213,14 +216,20 @@ public sealed class SimulatedDock : IDisposable
     {
         while (true)
         {
+            // Before the endpoint is asked: what changes after the asking must make this thread look again, or replies stay behind for ever.
+            lock (_sync)
+            {
+                _mustLookAgain = false;
+            }
+
             bool isUnplugged = Endpoint.IsUnplugged;
             int waitingReplies = Endpoint.WaitingMessages;
             int waitingBytes = Endpoint.WaitingBytes;
+            Looked?.Invoke();
             ReadOnlyMemory<byte>? reply = null;
             PendingOut? taken = null;
             lock (_sync)
             {
-                _mustLookAgain = false;
                 if (_isDisposed)
                 {
                     _isMoving = false;

@@ -54,6 +54,29 @@ public sealed class SimulatedDockTests
     }
 
     [Fact]
+    public async Task WriteAsync_FifoEmptiedJustAfterItWasFoundFull_NextReplyGoesIntoIt()
+    {
+        VirtualClock clock = new();
+        using SimulatedDock dock = new(Options(clock, replies: 2, fifo: 1));
+        using OneAtATimeReader reader = new(dock.Endpoint.Backend, 1024, clock);
+        byte[] reply = new byte[64];
+        Task<int?>? read = null;
+        dock.Looked = () =>
+        {
+            // The first reply fills the FIFO; what is decided now rests on "full", which the read makes untrue.
+            if (read is null && dock.Endpoint.WaitingMessages == 1)
+            {
+                read = reader.ReadAsync(reply, TimeSpan.FromSeconds(1));
+            }
+        };
+
+        await dock.WriteAsync(new byte[16]).InTime();
+        Assert.NotNull(read);
+        Assert.Equal(32, await read.InTime());
+        Assert.True(dock.Endpoint.WaitingMessages == 1, $"The second reply never went into the FIFO: {dock.Diagnose()}");
+    }
+
+    [Fact]
     public async Task WriteAsync_RepliesBeyondTheFifo_BlockTheNextOutUntilTheHostReads()
     {
         VirtualClock clock = new();
