@@ -21,7 +21,7 @@ internal sealed class CompletionBurst(ResumeThread thread)
     private IBurstWake? _first;
     private IBurstWake? _last;
 
-    /// <summary>Has the wake done at the end of this thread's burst.</summary>
+    /// <summary>Has the wake done at the end of this thread's burst, once, however often it is asked for.</summary>
     /// <returns>False when no burst is open on this thread.</returns>
     public static bool TryDefer(IBurstWake wake)
     {
@@ -31,7 +31,12 @@ internal sealed class CompletionBurst(ResumeThread thread)
             return false;
         }
 
-        Debug.Assert(wake.NextInBurst is null && burst._last != wake, "It is in a list already.");
+        // In the list already: its reader was woken by somebody else meanwhile, and waits again.
+        if (wake.NextInBurst is not null || burst._last == wake)
+        {
+            return true;
+        }
+
         if (burst._last is null)
         {
             burst._first = wake;

@@ -6,7 +6,7 @@ internal interface IBurstWake
     /// <summary>The next in the burst's list; a wake is in one list at a time.</summary>
     IBurstWake? NextInBurst { get; set; }
 
-    /// <summary>Wakes. It neither blocks nor runs user code.</summary>
+    /// <summary>Wakes, unless somebody else did meanwhile. It neither blocks nor runs user code.</summary>
     /// <param name="thread">Runs the continuation of one that awaits, if it is free.</param>
     void Signal(ResumeThread thread);
 

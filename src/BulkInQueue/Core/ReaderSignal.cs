@@ -46,6 +46,9 @@ internal sealed class ReaderSignal : IValueTaskSource<WakeReason>, IBurstWake
     // The reader's own: a wait was armed and its end not yet taken.
     private bool _isPending;
 
+    // The burst's thread's own: the word of the wait that the end of its burst is to end.
+    private long _deferred;
+
     /// <inheritdoc/>
     IBurstWake? IBurstWake.NextInBurst { get; set; }
 
@@ -75,24 +78,40 @@ internal sealed class ReaderSignal : IValueTaskSource<WakeReason>, IBurstWake
     /// <summary>Ends the wait, if one is armed and nobody else ended it.</summary>
     public void Wake(WakeReason reason) => _ = WakeIfStill(Word, reason);
 
+    /// <summary>
+    /// As <see cref="Wake"/> with <see cref="WakeReason.Changed"/>, but at the end of the burst where one is open on this thread: the reader would contend with the rest
+    /// of it. Until then the wait stays armed, so that a deadline, a token or the dispose need not wait for a transport that does not return.
+    /// </summary>
+    public void WakeAfterBurst()
+    {
+        long word = Word;
+        if ((word & StateMask) != Armed)
+        {
+            return;
+        }
+
+        if (CompletionBurst.TryDefer(this))
+        {
+            _deferred = word;
+        }
+        else
+        {
+            _ = WakeIfStill(word, WakeReason.Changed);
+        }
+    }
+
     /// <summary>Ends the wait, if it is still the one whose word was read.</summary>
     /// <param name="word">What <see cref="Word"/> was.</param>
     /// <param name="reason">Why it ends.</param>
     /// <returns>True when this call ended it.</returns>
     public bool WakeIfStill(long word, WakeReason reason)
     {
-        if ((word & StateMask) != Armed
-            || Interlocked.CompareExchange(ref _word, (word & ~StateMask) | (long)reason, word) != word)
+        if (!TryEnd(word, reason))
         {
             return false;
         }
 
-        // Not inside a callback where that can be helped: the reader would contend with the rest of the burst.
-        if (!CompletionBurst.TryDefer(this))
-        {
-            Signal();
-        }
-
+        Signal();
         return true;
     }
 
@@ -144,6 +163,10 @@ internal sealed class ReaderSignal : IValueTaskSource<WakeReason>, IBurstWake
         _isPending = false;
     }
 
+    /// <summary>First half of a wake: true for the one that may, and must, do the second.</summary>
+    private bool TryEnd(long word, WakeReason reason) =>
+        (word & StateMask) == Armed && Interlocked.CompareExchange(ref _word, (word & ~StateMask) | (long)reason, word) == word;
+
     /// <summary>
     /// Second half of a wake, by whoever won the word; the reader cannot arm again before it. Continuations never run on the thread that wakes: it may be one that pumps
     /// libusb, inside a callback.
@@ -179,7 +202,8 @@ internal sealed class ReaderSignal : IValueTaskSource<WakeReason>, IBurstWake
 
     void IBurstWake.Signal(ResumeThread thread)
     {
-        if (_blocking || !thread.TryRun(this))
+        // Another may have ended that wait meanwhile, and the reader be in its next.
+        if (TryEnd(_deferred, WakeReason.Changed) && (_blocking || !thread.TryRun(this)))
         {
             Signal();
         }

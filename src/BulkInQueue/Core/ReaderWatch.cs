@@ -45,16 +45,16 @@ internal sealed class ReaderWatch(ReaderSignal signal)
     {
         if (ReferenceEquals(Volatile.Read(ref _awaited), slot) && Interlocked.CompareExchange(ref _awaited, null, slot) == slot)
         {
-            signal.Wake(WakeReason.Changed);
+            signal.WakeAfterBurst();
         }
     }
 
     /// <summary>The stream, its state or its faults changed. Gate held.</summary>
     public void NotifyChanged()
     {
-        // Full fence: either the reader's second look sees the new count, or Wake sees the armed word.
+        // Full fence: either the reader's second look sees the new count, or the wake sees the armed word.
         _ = Interlocked.Increment(ref _changes);
-        signal.Wake(WakeReason.Changed);
+        signal.WakeAfterBurst();
     }
 
     /// <summary>There will be nothing to look at any more. Gate held.</summary>
