@@ -53,8 +53,9 @@ internal static class LibraryWorker
             queue.Capabilities.HasFlag(BulkInCapabilities.DeviceMemory) == (wanted == BulkInMemory.Device), $"no {memory} memory for {depth} transfers of {length} bytes");
         Memory<byte> destination = PageAligned(length);
 
-        Stretch stretch = blocking ? await OnOwnThread(() => Stretch.Blocking(queue, destination, warmMilliseconds)) : await Stretch.AwaitingAsync(queue, destination, warmMilliseconds);
-        stretch = blocking ? await OnOwnThread(() => Stretch.Blocking(queue, destination, measuredMilliseconds)) : await Stretch.AwaitingAsync(queue, destination, measuredMilliseconds);
+        Stretch stretch = blocking
+            ? await OnOwnThread(() => Stretch.Blocking(queue, destination, warmMilliseconds, measuredMilliseconds))
+            : await Stretch.AwaitingAsync(queue, destination, warmMilliseconds, measuredMilliseconds);
         return stretch.ToString();
     }
 
@@ -133,49 +134,77 @@ internal static class LibraryWorker
 
     private static Task<T> OnOwnThread<T>(Func<T> body) => Task.Factory.StartNew(body, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
-    /// <summary>What was received in a stretch of time.</summary>
-    private readonly record struct Stretch(long Transfers, long Bytes, long Ticks, ProcessUsage Used)
+    /// <summary>
+    /// What was received in a stretch of time. The warm-up runs into it without a pause, as C's does: a pool's worker that has just lost its work spins for milliseconds before it
+    /// sleeps, and that belongs to whoever gave it work.
+    /// </summary>
+    private struct Stretch
     {
-        public static async Task<Stretch> AwaitingAsync(BulkInQueue queue, Memory<byte> destination, int milliseconds)
+        private readonly long _measured;
+        private long _until;
+        private bool _isMeasuring;
+        private long _start;
+        private long _ticks;
+        private long _transfers;
+        private long _bytes;
+        private ProcessUsage _before;
+        private ProcessUsage _used;
+
+        private Stretch(int warmMilliseconds, int measuredMilliseconds)
         {
-            // This method's own state goes to the heap at its first wait, which is not the library's.
-            await Task.Yield();
-
-            // The receives end with the stamp of their transfers: no clock is read for it.
-            ProcessUsage before = ProcessUsage.Now();
-            long start = Stopwatch.GetTimestamp(), until = start + TicksOf(milliseconds), transfers = 0, bytes = 0;
-            BulkInResult result;
-            do
-            {
-                result = await queue.RecvAsync(destination, Patience);
-                Check(result);
-                transfers++;
-                bytes += result.Length;
-            }
-            while (result.Timestamp < until);
-
-            return new Stretch(transfers, bytes, Stopwatch.GetTimestamp() - start, ProcessUsage.Now() - before);
+            _measured = TicksOf(measuredMilliseconds);
+            _until = Stopwatch.GetTimestamp() + TicksOf(warmMilliseconds);
         }
 
-        public static Stretch Blocking(BulkInQueue queue, Memory<byte> destination, int milliseconds)
+        public static async Task<Stretch> AwaitingAsync(BulkInQueue queue, Memory<byte> destination, int warmMilliseconds, int measuredMilliseconds)
         {
-            ProcessUsage before = ProcessUsage.Now();
-            long start = Stopwatch.GetTimestamp(), until = start + TicksOf(milliseconds), transfers = 0, bytes = 0;
-            BulkInResult result;
-            do
+            Stretch stretch = new(warmMilliseconds, measuredMilliseconds);
+            while (stretch.GoesOnAfter(await queue.RecvAsync(destination, Patience)))
             {
-                result = queue.Recv(destination.Span, Patience);
-                Check(result);
-                transfers++;
-                bytes += result.Length;
             }
-            while (result.Timestamp < until);
 
-            return new Stretch(transfers, bytes, Stopwatch.GetTimestamp() - start, ProcessUsage.Now() - before);
+            return stretch;
         }
 
-        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"transfers={Transfers} bytes={Bytes} ns={Nanoseconds(Ticks):0} {Used}");
+        public static Stretch Blocking(BulkInQueue queue, Memory<byte> destination, int warmMilliseconds, int measuredMilliseconds)
+        {
+            Stretch stretch = new(warmMilliseconds, measuredMilliseconds);
+            while (stretch.GoesOnAfter(queue.Recv(destination.Span, Patience)))
+            {
+            }
+
+            return stretch;
+        }
+
+        public override readonly string ToString() => string.Create(CultureInfo.InvariantCulture, $"transfers={_transfers} bytes={_bytes} ns={Nanoseconds(_ticks):0} {_used}");
 
         private static long TicksOf(int milliseconds) => milliseconds * Stopwatch.Frequency / 1000;
+
+        // The stamp of the transfer is the clock: none is read for it.
+        private bool GoesOnAfter(in BulkInResult result)
+        {
+            Check(result);
+            _transfers++;
+            _bytes += result.Length;
+            return result.Timestamp < _until || Turn();
+        }
+
+        private bool Turn()
+        {
+            if (_isMeasuring)
+            {
+                _ticks = Stopwatch.GetTimestamp() - _start;
+                _used = ProcessUsage.Now() - _before;
+                return false;
+            }
+
+            _isMeasuring = true;
+            _transfers = 0;
+            _bytes = 0;
+            _before = ProcessUsage.Now();
+            _start = Stopwatch.GetTimestamp();
+            _until = _start + _measured;
+            return true;
+        }
     }
 }
