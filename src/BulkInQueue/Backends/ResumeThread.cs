@@ -14,14 +14,13 @@ namespace BulkIn.Backends;
 /// <para>A continuation may block, as user code does; it holds up nobody, because whoever finds the thread busy turns to the thread pool.</para>
 /// </remarks>
 /// <param name="name">For debuggers.</param>
-[SuppressMessage("Design", "CA1001", Justification = "The end may call an event whose thread is gone; it costs no handle, and its finalizer is enough.")]
 internal sealed class ResumeThread(string name)
 {
     private const int None = 0;
     private const int Parked = 1;
     private const int Busy = 2;
 
-    private readonly AutoResetEvent _called = new(initialState: false);
+    private readonly Doorbell _called = Doorbell.Create();
     private int _state = None;
     private IBurstWake? _wake;
     private volatile bool _ending;
@@ -36,10 +35,10 @@ internal sealed class ResumeThread(string name)
             return false;
         }
 
-        // Only this caller leads from Parked to Busy, and the event publishes both.
+        // Only this caller leads from Parked to Busy, and the bell publishes both.
         _wake = wake;
         Volatile.Write(ref _state, Busy);
-        _ = _called.Set();
+        _called.Ring();
         return true;
     }
 
@@ -47,7 +46,7 @@ internal sealed class ResumeThread(string name)
     public void End()
     {
         _ending = true;
-        _ = _called.Set();
+        _called.Ring();
     }
 
     [SuppressMessage("Design", "CA1031", Justification = "Whatever keeps the system from starting a thread: the thread pool does its work instead.")]
@@ -69,7 +68,7 @@ internal sealed class ResumeThread(string name)
         ExecutionContext? untouched = ExecutionContext.Capture();
         while (true)
         {
-            _ = _called.WaitOne();
+            _called.Await();
             IBurstWake? wake = _wake;
             if (wake is null)
             {
