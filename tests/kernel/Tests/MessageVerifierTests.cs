@@ -83,6 +83,17 @@ public sealed class MessageVerifierTests
     }
 
     [Fact]
+    public void Receive_AnotherChangeBeforeTheFirstOnesPosition_BothCover()
+    {
+        Receive(0);
+        _verifier.Changed(position: 3);
+        _verifier.Changed(position: 3 + Depth);
+        Receive(1, 2, 5, 6, 7, 8, 10);
+
+        Assert.Equal(2, _verifier.Gaps);
+    }
+
+    [Fact]
     public void Receive_AMessageIsMissingBeforeThePositionOfAChange_Throws()
     {
         Receive(0);

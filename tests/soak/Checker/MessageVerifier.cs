@@ -15,7 +15,9 @@ internal sealed class MessageVerifier
     private int _depth;
     private long _transfer = -1;
     private long? _fault;
-    private long? _change;
+
+    // Each until it covers nothing any more: a second pause may come while what arrived before the first is still being received.
+    private readonly Queue<long> _changes = [];
 
     // The message being put together.
     private long _number;
@@ -36,7 +38,7 @@ internal sealed class MessageVerifier
 
     private string LastFault => _fault is { } position ? $"the last one was before transfer {position}" : "there was none since the queue was opened";
 
-    private bool IsCovered => _isFresh || Covers(_fault) || Covers(_change);
+    private bool IsCovered => _isFresh || Covers(_fault) || _changes.Any(change => Covers(change));
 
     private long NextNumber { get; set; }
 
@@ -46,7 +48,7 @@ internal sealed class MessageVerifier
         _depth = depth;
         _transfer = -1;
         _fault = null;
-        _change = null;
+        _changes.Clear();
         _isFresh = true;
         _skips = true;
         _have = 0;
@@ -63,12 +65,22 @@ internal sealed class MessageVerifier
         }
 
         _fault = position;
-        Remember(new Seen(position, Length: -1, Message: -1));
+        Remember(new Seen(position, SeenKind.Fault));
     }
 
     /// <summary>The device was changed while the queue was paused, and may have lost what it was about to send.</summary>
     /// <param name="position">The number that the next transfer gets, behind those the queue holds.</param>
-    public void Changed(long position) => _change = position;
+    public void Changed(long position)
+    {
+        while (_changes.TryPeek(out long past) && _transfer - past >= _depth)
+        {
+            _ = _changes.Dequeue();
+        }
+
+        _changes.Enqueue(position);
+        Remember(new Seen(position, SeenKind.Change));
+    }
+
 
     /// <summary>A piece of a transfer was received.</summary>
     public void Receive(long transfer, ReadOnlySpan<byte> piece, bool isUntrusted)
@@ -86,7 +98,7 @@ internal sealed class MessageVerifier
 
         Transfers += begins ? 1 : 0;
         _transfer = transfer;
-        Remember(new Seen(transfer, piece.Length, begins && NumberedMessage.TryRead(piece, out long first, out _) ? first : -1));
+        Remember(new Seen(transfer, SeenKind.Piece, piece.Length, begins && NumberedMessage.TryRead(piece, out long first, out _) ? first : -1));
         if (isUntrusted)
         {
             // A message with untrusted bytes is no message. The overflow's fault, which must follow, covers it.
@@ -121,7 +133,7 @@ internal sealed class MessageVerifier
         }
     }
 
-    private StreamViolationException Violation(string what) => new($"{what} Before that: {string.Join(", ", _lately)}.");
+    private StreamViolationException Violation(string what) => new($"{what} The queue is {_depth} deep. Before that: {string.Join(", ", _lately)}.");
 
     private bool Covers(long? position) => position is { } at && _transfer >= at && _transfer - at < _depth;
 
@@ -188,9 +200,21 @@ internal sealed class MessageVerifier
         NextNumber = _number + 1;
     }
 
-    /// <summary>A piece of a transfer, with the number of the message it begins, or a fault.</summary>
-    private readonly record struct Seen(long Transfer, int Length, long Message)
+    private enum SeenKind
     {
-        public override string ToString() => Length < 0 ? $"fault before {Transfer}" : Message < 0 ? $"{Transfer}: {Length} bytes" : $"{Transfer}: {Length} bytes of message {Message}";
+        Piece = 0,
+        Fault,
+        Change,
+    }
+
+    /// <summary>A piece of a transfer, with the number of the message it begins; or what came before a transfer.</summary>
+    private readonly record struct Seen(long Transfer, SeenKind Kind, int Length = 0, long Message = -1)
+    {
+        public override string ToString() => Kind switch
+        {
+            SeenKind.Fault => $"fault before {Transfer}",
+            SeenKind.Change => $"change before {Transfer}",
+            _ => Message < 0 ? $"{Transfer}: {Length} bytes" : $"{Transfer}: {Length} bytes of message {Message}",
+        };
     }
 }
