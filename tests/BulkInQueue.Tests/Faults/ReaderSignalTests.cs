@@ -81,6 +81,19 @@ public sealed class ReaderSignalTests
     }
 
     [Fact]
+    public void Block_CompletionInsideABurst_EndsAtItsEnd()
+    {
+        _signal.Arm(blocking: true);
+        WakeReason reason = default;
+        Thread reader = new(() => reason = _signal.Block(Timeout.InfiniteTimeSpan)) { IsBackground = true };
+        reader.Start();
+        InBurst(_signal.WakeAfterBurst);
+
+        Assert.True(reader.Join(Bounded.Limit), "The end of the burst did not wake the blocked reader.");
+        Assert.Equal(WakeReason.Changed, reason);
+    }
+
+    [Fact]
     public void Block_TransportDoesNotReturnFromABurst_EndsAtItsLimit()
     {
         using ManualResetEventSlim deferred = new(), mayReturn = new();
