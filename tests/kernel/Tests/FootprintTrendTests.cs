@@ -21,6 +21,18 @@ public sealed class FootprintTrendTests
         Assert.Null(trend.Growth());
     }
 
+    [Fact]
+    public void Growth_ALookWhileTheDeviceWasClosed_IsNone()
+    {
+        FootprintTrend trend = new();
+        for (int i = 0; i < 40; i++)
+        {
+            trend.Add(i == 15 ? Usual with { Threads = Usual.Threads - 4, Handles = Usual.Handles - 5 } : Usual);
+        }
+
+        Assert.Null(trend.Growth());
+    }
+
     [Theory]
     [InlineData(1 << 18, 0, 0, 0, "managed memory")]
     [InlineData(0, 1 << 20, 0, 0, "resident memory")]
