@@ -6,6 +6,7 @@ namespace BulkIn.Adapters;
 
 /// <summary>
 /// What every PipeReader promises. The same cases run on the framework's own readers and on the queue's, so that a case that asks too much fails there first.
+/// Misuse that the framework's two do not both notice is in <see cref="PipeReaderTests"/>.
 /// </summary>
 public abstract class PipeReaderConformance : IAsyncLifetime
 {
@@ -122,6 +123,28 @@ public abstract class PipeReaderConformance : IAsyncLifetime
         await SendAsync(7);
 
         Assert.Equal(new byte[] { 1, 2, 3, 4, 5, 6, 7 }[consumed..], await ReadUntilAsync(7 - consumed));
+    }
+
+    [Fact]
+    public async Task AdvanceTo_ManyPartsUnconsumed_TheNextReadAnswersThemAndMore()
+    {
+        byte[][] parts = Parts(20);
+
+        ReadResult all = await ReadSeparatelyAsync(parts);
+
+        Reader.AdvanceTo(all.Buffer.End);
+        await SendAsync(1);
+        Assert.Equal([1], (await Reader.ReadAsync().InTime()).Buffer.ToArray());
+    }
+
+    [Fact]
+    public async Task AdvanceTo_Twice_Throws()
+    {
+        await SendAsync(1, 2, 3);
+        ReadResult read = await Reader.ReadAsync().InTime();
+        Reader.AdvanceTo(read.Buffer.End);
+
+        Assert.Throws<InvalidOperationException>(() => Reader.AdvanceTo(read.Buffer.End));
     }
 
     [Fact]
@@ -474,6 +497,21 @@ public abstract class PipeReaderConformance : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ReadAtLeastAsync_MoreThanManyParts_AnswersAllOfThem()
+    {
+        byte[][] parts = Parts(20);
+        byte[] all = [.. parts.SelectMany(static p => p)];
+        foreach (byte[] part in parts)
+        {
+            await SendAsync(part);
+        }
+
+        ReadResult read = await Reader.ReadAtLeastAsync(all.Length).InTime();
+
+        Assert.Equal(all, read.Buffer.ToArray());
+    }
+
+    [Fact]
     public async Task ReadAtLeastAsync_Zero_WaitsAsAReadDoes()
     {
         ValueTask<ReadResult> read = Reader.ReadAtLeastAsync(0);
@@ -732,6 +770,9 @@ public abstract class PipeReaderConformance : IAsyncLifetime
         await SendAsync(1);
         Assert.Equal([1], (await Reader.ReadAsync().InTime()).Buffer.ToArray());
     }
+
+    /// <summary>More than the queue's buffers hold at once, in parts as long as one of them at most.</summary>
+    private static byte[][] Parts(int count) => [.. Enumerable.Range(1, count).Select(static part => Enumerable.Range(0, 50 * part).Select(i => (byte)(i + part)).ToArray())];
 
     /// <summary>Each part sent when the reader waits for it, so that it is a segment or at least a read of its own; nothing is consumed.</summary>
     private async Task<ReadResult> ReadSeparatelyAsync(params byte[][] parts)
