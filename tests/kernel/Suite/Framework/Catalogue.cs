@@ -34,7 +34,7 @@ internal static class Catalogue
     ];
 
     /// <summary>The cases that a command line selects, in the catalogue's order.</summary>
-    /// <param name="names">Names, or their beginnings up to a dot; none selects the default suite.</param>
+    /// <param name="names">Names, or their beginnings up to a dot, with it or without; none selects the default suite.</param>
     /// <param name="full">True to run the long cases as well.</param>
     /// <exception cref="ArgumentException">A name selects nothing.</exception>
     public static IReadOnlyList<BenchCase> Select(IReadOnlyList<string> names, bool full)
@@ -48,5 +48,5 @@ internal static class Catalogue
     }
 
     private static bool Matches(BenchCase each, string name) =>
-        each.Name == name || each.Name.StartsWith($"{name}.", StringComparison.Ordinal);
+        each.Name == name || each.Name.StartsWith(name.EndsWith('.') ? name : $"{name}.", StringComparison.Ordinal);
 }
