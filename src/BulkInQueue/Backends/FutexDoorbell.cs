@@ -19,6 +19,14 @@ internal sealed unsafe partial class FutexDoorbell : Doorbell
     private const nint Wait = 128;
     private const nint Wake = 129;
 
+    // SYS_futex; 0 where it is not known. Ahead of the probe, which uses it.
+    private static readonly nint Number = RuntimeInformation.ProcessArchitecture switch
+    {
+        Architecture.X64 => 202,
+        Architecture.Arm64 or Architecture.RiscV64 or Architecture.LoongArch64 => 98,
+        _ => 0,
+    };
+
     // Pinned and reachable from this object, which each of the two threads holds while it is in a call: the kernel never sees an address that moves or is gone.
     private readonly int[] _word = GC.AllocateArray<int>(1, pinned: true);
 
@@ -53,14 +61,6 @@ internal sealed unsafe partial class FutexDoorbell : Doorbell
         // A ring that comes between the look and this is one with that which was seen: its writes precede it, and are read after this.
         _ = Interlocked.Exchange(ref _word[0], Quiet);
     }
-
-    // SYS_futex; 0 where it is not known.
-    private static nint Number => RuntimeInformation.ProcessArchitecture switch
-    {
-        Architecture.X64 => 202,
-        Architecture.Arm64 or Architecture.RiscV64 or Architecture.LoongArch64 => 98,
-        _ => 0,
-    };
 
     private static bool Probe()
     {

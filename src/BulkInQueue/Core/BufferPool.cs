@@ -11,7 +11,9 @@ namespace BulkIn.Core;
 internal sealed class BufferPool
 {
     private readonly GuardedBackend _backend;
-    private readonly Stack<QueueBuffer> _free;
+
+    // A stack, the first Count of them: the buffer that came back last is the one still in the caches.
+    private readonly QueueBuffer[] _free;
 
     // One for the transfers.
     private int _standing = 1;
@@ -22,37 +24,38 @@ internal sealed class BufferPool
     public BufferPool(GuardedBackend backend, int capacity)
     {
         _backend = backend;
-        _free = new Stack<QueueBuffer>(capacity);
+        _free = new QueueBuffer[capacity];
     }
 
     /// <summary>Free buffers. Gate held.</summary>
-    public int Count => _free.Count;
+    public int Count { get; private set; }
 
     /// <summary>Allocates one more buffer, free. Only while the queue is built.</summary>
     public void Allocate(SlotPool pool, int length)
     {
-        _free.Push(new QueueBuffer(pool, _backend.AllocateBuffer(length) ?? new PinnedBuffer(length)));
+        Put(new QueueBuffer(pool, _backend.AllocateBuffer(length) ?? new PinnedBuffer(length)));
         _standing++;
     }
 
     /// <summary>The buffer that <see cref="Take"/> would take. Gate held, with one free.</summary>
-    public QueueBuffer Peek() => _free.Peek();
+    public QueueBuffer Peek() => _free[Count - 1];
 
     /// <summary>Takes a free buffer. Gate held, with one free.</summary>
-    public QueueBuffer Take() => _free.Pop();
+    /// <remarks>Its place keeps naming it until another buffer lies there: buffers live as long as the pool, and are freed by hand.</remarks>
+    public QueueBuffer Take() => _free[--Count];
 
     /// <summary>A buffer is free again. Gate held.</summary>
     public void Put(QueueBuffer buffer)
     {
-        Debug.Assert(_free.Count < _standing, "A buffer is free twice.");
-        _free.Push(buffer);
+        Debug.Assert(Count < _free.Length, "A buffer is free twice.");
+        _free[Count++] = buffer;
     }
 
     /// <summary>Empties the free list for the end. Gate held.</summary>
     public void MoveFreeTo(List<QueueBuffer> buffers)
     {
-        buffers.AddRange(_free);
-        _free.Clear();
+        buffers.AddRange(_free.AsSpan(0, Count));
+        Count = 0;
     }
 
     /// <summary>Frees a buffer's memory: nobody uses it, and nobody will. Gate not held.</summary>

@@ -110,8 +110,7 @@ internal sealed class SlotPool
                 // A failed or cancelled head is the control's: it decides what its position becomes.
                 if (head is { IsCompleted: true, Status: TransferStatus.Completed })
                 {
-                    received = _slots.Harvest();
-                    _slots.PostIdle();
+                    received = _slots.HarvestAndPost();
                     return TakeOutcome.Data;
                 }
 

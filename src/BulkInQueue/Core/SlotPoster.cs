@@ -72,6 +72,8 @@ internal sealed class SlotPoster
         }
     }
 
+    private bool CanPost => _isOpen && !_completions.IsFaultLatched && _buffers.Count > 0;
+
     /// <summary>Creates the transfers. When it throws, <see cref="DisposeTransfers"/> frees those created before.</summary>
     public void CreateTransfers()
     {
@@ -137,7 +139,7 @@ internal sealed class SlotPoster
     /// <summary>Posts idle slots while there are buffers, nothing failed and the transport takes them.</summary>
     public void PostIdle()
     {
-        while (_isOpen && !_completions.IsFaultLatched && _idle.Count > 0 && _buffers.Count > 0)
+        while (_idle.Count > 0 && CanPost)
         {
             if (!TryPost(_idle.Peek(), _buffers.Peek()))
             {
@@ -149,21 +151,34 @@ internal sealed class SlotPoster
         }
     }
 
+    /// <summary><see cref="Harvest"/>, then <see cref="PostIdle"/>; where none was idle and a buffer is free, which is the steady state, without the way through the idle slots.</summary>
+    public Received HarvestAndPost()
+    {
+        Received received = Detach(out Slot slot);
+        if (_idle.Count == 0 && CanPost)
+        {
+            if (TryPost(slot, _buffers.Peek()))
+            {
+                _ = _buffers.Take();
+            }
+            else
+            {
+                _idle.Enqueue(slot);
+            }
+        }
+        else
+        {
+            _idle.Enqueue(slot);
+            PostIdle();
+        }
+
+        return received;
+    }
+
     /// <summary>Detaches the head, which has completed: its slot is idle, its data is the caller's.</summary>
     public Received Harvest()
     {
-        Slot slot = _posted.Dequeue();
-        TransferStatus status = slot.Status;
-        int length = slot.Length;
-        Received received = new()
-        {
-            Sequence = _counters.Add(status, slot.Failed, length, _starvation.OnHarvest(slot.CompletedAt)),
-            Timestamp = slot.CompletedAt,
-            Length = length,
-            EndOfMessage = status == TransferStatus.Completed && length < slot.Buffer!.Length,
-            Untrusted = status == TransferStatus.Overflow,
-        };
-        received.Buffer = slot.MarkIdle();
+        Received received = Detach(out Slot slot);
         _idle.Enqueue(slot);
         return received;
     }
@@ -301,6 +316,23 @@ internal sealed class SlotPoster
     [Conditional("DEBUG")]
     public void AssertInvariants() =>
         Debug.Assert(_posted.Count + _idle.Count + _stuck.Count == _slots.Length, "Every slot is idle, posted or stuck.");
+
+    private Received Detach(out Slot slot)
+    {
+        slot = _posted.Dequeue();
+        TransferStatus status = slot.Status;
+        int length = slot.Length;
+        Received received = new()
+        {
+            Sequence = _counters.Add(status, slot.Failed, length, _starvation.OnHarvest(slot.CompletedAt)),
+            Timestamp = slot.CompletedAt,
+            Length = length,
+            EndOfMessage = status == TransferStatus.Completed && length < slot.Buffer!.Length,
+            Untrusted = status == TransferStatus.Overflow,
+        };
+        received.Buffer = slot.MarkIdle();
+        return received;
+    }
 
     private void HarvestEmpty()
     {

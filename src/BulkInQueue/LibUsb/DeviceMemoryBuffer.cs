@@ -20,11 +20,12 @@ internal sealed unsafe class DeviceMemoryBuffer : TransferBuffer
     {
         _access = access;
         _mapping = new Mapping(start, length);
+        Memory = _mapping.Memory;
     }
 
     public override nint Address => _mapping.Address;
 
-    public override Memory<byte> Memory => _mapping.Memory;
+    public override Memory<byte> Memory { get; }
 
     /// <summary>Maps and checks a buffer; null, and why, when there is none to be had or it does not behave as memory.</summary>
     public static DeviceMemoryBuffer? TryAllocate(IDeviceAccess device, int length, out string reason)
