@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using BulkIn.Gadgets;
+using BulkIn.VirtualUsb;
 
 namespace BulkIn.Bench.Perf;
 
@@ -36,23 +36,24 @@ internal sealed class EndlessSources : IDisposable
     /// <summary>The process itself: says the serial numbers, and goes when its input ends.</summary>
     public static async Task<int> ServeAsync(int devices, int endpoints, bool silent)
     {
-        IEnumerable<string> names = Enumerable.Range(0, endpoints).Select(static index => string.Create(CultureInfo.InvariantCulture, $"source{index}"));
-        IEnumerable<string> tasks = silent ? ["task", "await"] : names.SelectMany(static name => new[] { "task", string.Create(CultureInfo.InvariantCulture, $"write {name} {TransferLength}"), "repeat" });
-        string script = string.Join('\n', [.. names.Select(static name => $"in {name}"), .. tasks]);
-        List<ScriptedGadget> gadgets = [];
+        IEnumerable<string> addresses = Enumerable.Range(1, endpoints).Select(static number => string.Create(CultureInfo.InvariantCulture, $"0x{0x80 + number:x2}"));
+        IEnumerable<string> programs = silent ? [] : addresses.SelectMany(static address => new[] { $"on {address}", string.Create(CultureInfo.InvariantCulture, $"data {TransferLength}"), "repeat" });
+        List<ScriptedFunction> functions = [];
         try
         {
             for (int device = 0; device < devices; device++)
             {
-                gadgets.Add(new ScriptedGadget(GadgetScript.Parse(script)));
-                await Console.Out.WriteLineAsync(gadgets[^1].Device.SerialNumber);
+                string serialNumber = string.Create(CultureInfo.InvariantCulture, $"source-{device}");
+                string[] script = ["device 17e9:6006 super", $"text - - {serialNumber}", .. addresses.Select(static address => $"endpoint {address}"), .. programs];
+                functions.Add(ScriptedFunction.Plug(UsbScript.Parse(string.Join('\n', script))));
+                await Console.Out.WriteLineAsync(serialNumber);
             }
 
             _ = await Console.In.ReadLineAsync();
         }
         finally
         {
-            gadgets.ForEach(static gadget => gadget.Dispose());
+            functions.ForEach(static function => function.Dispose());
         }
 
         return 0;

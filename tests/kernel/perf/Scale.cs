@@ -7,9 +7,8 @@ namespace BulkIn.Bench.Perf;
 /// <summary>Throughput, CPU and memory as queues get many, deep and long; and what idle queues cost.</summary>
 internal static class Scale
 {
-    // dummy_hcd gives two of its endpoints the same address from the eighth bulk IN endpoint of a device on, at the latest; the host then skips one.
-    private const int Devices = 8;
-    private const int QueuesOnEach = 4;
+    private const int Devices = 4;
+    private const int QueuesOnEach = 8;
     private const int Kilobyte = 1024;
     private const int WarmMilliseconds = 100;
     private const int MeasuredMilliseconds = 500;
