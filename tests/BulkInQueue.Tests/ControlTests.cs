@@ -367,6 +367,7 @@ public class ControlTests : QueueTest
         BulkInException refused = await Assert.ThrowsAsync<BulkInException>(() => queue.ResumeAsync().InTime());
 
         Assert.Equal((BulkInState.Paused, 1L, 2L), (queue.State, refused.Sequence, refused.BytePosition));
+        Assert.Contains(": resuming failed: a transfer was refused (", refused.Message, StringComparison.Ordinal);
 
         // Nor does a buffer that comes back.
         lease.Dispose();
@@ -389,5 +390,67 @@ public class ControlTests : QueueTest
         Assert.Equal((BulkInState.Running, 0, before + 1), (queue.State, Device.Posted, queue.Statistics.Starvations));
         lease.Dispose();
         Assert.Equal((1, before + 1), (Device.Posted, queue.Statistics.Starvations));
+    }
+
+    [Fact]
+    public async Task Verb_TokenCancelledBefore_IsNotServed()
+    {
+        BulkInQueue queue = Open();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => queue.PauseAsync(new CancellationToken(canceled: true)).InTime());
+
+        // Verbs are served in their order: a pause would have come before this.
+        await queue.RecoverAsync().InTime();
+        Assert.Equal((BulkInState.Running, 4), (queue.State, Device.Posted));
+    }
+
+    [Fact]
+    public async Task StopAsync_APauseWaitsForTheRecovery_IsServedBeforeIt()
+    {
+        BulkInQueue queue = Open();
+        SimulationGate gate = new();
+        Device.ClearHalts.Next(new SimulatedClearHalt { Gate = gate });
+        Device.Stall();
+        await gate.WhenReachedAsync();
+        Task pause = queue.PauseAsync();
+
+        await queue.StopAsync().InTime("a stop, which cuts the recovery short");
+
+        InvalidOperationException refused = await Assert.ThrowsAsync<InvalidOperationException>(() => pause.InTime("the pause behind the stop"));
+        Assert.EndsWith("was stopped and cannot be paused; open a new queue.", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(BulkInState.Stopped, queue.State);
+        gate.Open();
+    }
+
+    [Fact]
+    public async Task Verb_InAWrongState_NamesTheStateAndTheWayThere()
+    {
+        BulkInQueue queue = Open();
+        await queue.PauseAsync().InTime();
+        Assert.EndsWith(
+            "is Paused, not faulted: RecoverAsync only follows a fault.",
+            (await Assert.ThrowsAsync<InvalidOperationException>(() => queue.RecoverAsync().InTime())).Message,
+            StringComparison.Ordinal);
+        await queue.StopAsync().InTime();
+        Assert.EndsWith(
+            "is Stopped, not paused: ResumeAsync only follows PauseAsync.",
+            (await Assert.ThrowsAsync<InvalidOperationException>(() => queue.ResumeAsync().InTime())).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ResumeAsync_AfterTheQueueGaveUp_TheAttemptsBeginAnew()
+    {
+        BulkInQueue queue = Open(Defaults with { RecoveryAttempts = 1 });
+        Device.ClearHalts.Next(new SimulatedClearHalt { Answer = SimulatedResults.Of(BackendStatus.Pipe) });
+        Device.StallOnce();
+        await StateAsync(queue, BulkInState.Faulted);
+        await queue.PauseAsync().InTime();
+        await queue.ResumeAsync().InTime();
+
+        Device.StallOnce();
+
+        await AdvanceUntilAsync(() => queue.Statistics.Recoveries == 1);
+        await StateAsync(queue, BulkInState.Running);
     }
 }

@@ -48,6 +48,25 @@ public sealed class TelemetryTests : QueueTest
     }
 
     [Fact]
+    public async Task Meter_FaultMetByAPause_IsCounted()
+    {
+        using Readings readings = new();
+        BulkInQueue queue = Open();
+        Dictionary<string, double> before = readings.Take();
+        Device.Hooks.Cancelling = call =>
+        {
+            if (call.Slot == 3)
+            {
+                Device.StallOnce();
+            }
+        };
+
+        await queue.PauseAsync().InTime();
+
+        Assert.Equal(1, Change(readings, before, "bulk_in_queue.faults{stall}"));
+    }
+
+    [Fact]
     public async Task Meter_QueueClosed_KeepsWhatItCounted()
     {
         using Readings readings = new();

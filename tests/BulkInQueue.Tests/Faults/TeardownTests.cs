@@ -400,4 +400,36 @@ public sealed class TeardownTests : FaultTest
         await queue.ResumeAsync().InTime();
         await WorksAsync(queue);
     }
+
+    [Fact]
+    [FaultRow(25)]
+    public async Task DisposeAsync_TheHaltIsClearedBeyondTheBound_FreesNothingNative()
+    {
+        FakeLogger logger = new();
+        BulkInQueue queue = Open(Defaults with { Logger = logger });
+        SimulationGate gate = new();
+        Device.ClearHalts.Next(new SimulatedClearHalt { Gate = gate });
+        Device.Stall();
+        await gate.WhenReachedAsync();
+        Device.AllowedLeaks = 6;
+
+        await ClockUntilAsync(queue.DisposeAsync().AsTask());
+
+        Assert.False(Device.IsBackendDisposed, "The request still uses the handle.");
+        Assert.Empty(Device.Log.OfKind(SimulatedEventKind.TransferDisposed));
+        Assert.Contains(logger.Collector.GetSnapshot(), static r => r.Id.Id == 6);
+        gate.Open();
+        Device.VerifyNoMisuse();
+    }
+
+    [Fact]
+    public async Task DisposeAsync_EverythingCameBack_LogsNoLeak()
+    {
+        FakeLogger logger = new();
+        BulkInQueue queue = Open(Defaults with { Logger = logger });
+
+        await queue.DisposeAsync().InTime();
+
+        Assert.DoesNotContain(logger.Collector.GetSnapshot(), static r => r.Id.Id == 6);
+    }
 }

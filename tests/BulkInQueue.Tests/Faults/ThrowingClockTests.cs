@@ -1,5 +1,7 @@
 using BulkIn.Backends;
 using BulkIn.Testing;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 using Xunit;
 
 namespace BulkIn;
@@ -77,6 +79,26 @@ public sealed class ThrowingClockTests : FaultTest
 
     [Fact]
     [FaultRow(86)]
+    public async Task PauseAsync_TimerOfTheDrainThrows_ThrowsItAndTheQueueIsFaultedUntilRecovery()
+    {
+        FakeLogger logger = new();
+        BulkInQueue queue = Open(Clocked with { Logger = logger });
+        Device.Cancels.Next(Late, times: 4);
+        _clock.TimersThrow = 1;
+
+        await Assert.ThrowsAsync<InvalidDataException>(() => queue.PauseAsync().InTime());
+
+        await StateAsync(queue, BulkInState.Faulted);
+        await FaultAsync(queue, BulkInError.Unknown);
+        Assert.Equal(LogLevel.Critical, Assert.Single(logger.Collector.GetSnapshot(), static r => r.Id.Id == 7).Level);
+        await CancelledAsync(4);
+        Device.Release();
+        await queue.RecoverAsync().InTime("a recovery after a pause that was cut short");
+        await WorksAsync(queue);
+    }
+
+    [Fact]
+    [FaultRow(86)]
     public void Open_TimerOfTheWatchdogThrows_FreesAll()
     {
         using SimulatedEndpoint device = new(EndpointOptions with { Capabilities = BulkInCapabilities.OwnerMayClose });
@@ -93,7 +115,8 @@ public sealed class ThrowingClockTests : FaultTest
     [InlineData(0, int.MaxValue)]
     public async Task DisposeAsync_ClockThrows_FreesAll(int readings, int timers)
     {
-        BulkInQueue queue = Open(Clocked);
+        FakeLogger logger = new();
+        BulkInQueue queue = Open(Clocked with { Logger = logger });
         SimulationGate gate = new();
         Device.Cancels.Next(new SimulatedCancel { Gate = gate });
         (_clock.ReadingsThrow, _clock.TimersThrow) = (readings, timers);
@@ -104,6 +127,7 @@ public sealed class ThrowingClockTests : FaultTest
         await disposed.InTime();
 
         Assert.Equal((0, 0, true), (queue.Statistics.Leaked, Device.InFlight, Device.IsBackendDisposed));
+        Assert.Contains(logger.Collector.GetSnapshot(), static r => r.Id.Id == 8 && r.Message.StartsWith(nameof(TimeProvider), StringComparison.Ordinal));
     }
 
     private async Task ReceiveThrowsAsync(BulkInQueue queue, bool blocking)

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Concurrent;
 using BulkIn.Backends;
 using BulkIn.Testing;
 using Microsoft.Extensions.Logging;
@@ -188,6 +189,33 @@ public sealed class UserCodeTests : FaultTest
 
         await Assert.ThrowsAsync<ObjectDisposedException>(() => served.InTime("the verb whose work is blocked"));
         await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.InTime("the verb behind it"));
+        door.Set();
+    }
+
+    [Fact]
+    [FaultRow(89)]
+    public async Task Logger_BlocksBeyondTheBoundOfDispose_ItIsToldWhy()
+    {
+        using ManualResetEventSlim door = new();
+        Hostile logger = null!;
+        logger = new Hostile(() =>
+        {
+            if (logger.Messages.Last().Contains("recovered", StringComparison.Ordinal))
+            {
+                door.Wait(TimeSpan.FromSeconds(60));
+            }
+        });
+        BulkInQueue queue = Open(Manual with { Logger = logger });
+        Device.Stall();
+        await StateAsync(queue, BulkInState.Faulted);
+        _ = queue.RecoverAsync();
+        await UntilAsync(() => logger.Messages.Any(static m => m.Contains("recovered", StringComparison.Ordinal)), "the message of the recovery");
+        Device.AllowedLeaks = 6;
+
+        await ClockUntilAsync(queue.DisposeAsync().AsTask());
+
+        await UntilAsync(
+            () => logger.Messages.Any(static m => m.EndsWith("the control of the queue is blocked, in the logger or in the backend", StringComparison.Ordinal)), "the message of the leak");
         door.Set();
     }
 
@@ -548,6 +576,8 @@ public sealed class UserCodeTests : FaultTest
 
         public Hostile(IBulkInBackend inner) => _inner = inner;
 
+        public ConcurrentQueue<string> Messages { get; } = [];
+
         public int SubmitThrows { get; set; }
 
         public int CancelThrows { get; set; }
@@ -573,6 +603,7 @@ public sealed class UserCodeTests : FaultTest
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
+            Messages.Enqueue(formatter(state, exception));
             if (--_skip < 0)
             {
                 _onLog!();
