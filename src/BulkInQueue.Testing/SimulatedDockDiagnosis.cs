@@ -25,9 +25,10 @@ public sealed record SimulatedDockDiagnosis(long? WaitingOut, int WaitingReplies
             _ => string.Create(CultureInfo.InvariantCulture, $"{Posted} IN transfers posted"),
         };
         string blocked = BlockedReplies == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", {BlockedReplies} more blocked behind it");
-        string fifo = string.Create(CultureInfo.InvariantCulture, $"({WaitingReplies} of {Capacity} replies, {WaitingBytes} bytes{blocked})");
+        string full = WaitingReplies >= Capacity ? " full" : "";
+        string fifo = string.Create(CultureInfo.InvariantCulture, $"reply FIFO{full} ({WaitingReplies} of {Capacity} replies, {WaitingBytes} bytes{blocked})");
         return WaitingOut is { } number
-            ? string.Create(CultureInfo.InvariantCulture, $"OUT {number} is NAKed: reply FIFO full {fifo}, {transfers}.")
-            : string.Create(CultureInfo.InvariantCulture, $"No OUT waits: reply FIFO {fifo}, {transfers}.");
+            ? string.Create(CultureInfo.InvariantCulture, $"OUT {number} is NAKed: {fifo}, {transfers}.")
+            : string.Create(CultureInfo.InvariantCulture, $"No OUT waits: {fifo}, {transfers}.");
     }
 }

@@ -254,4 +254,11 @@ public sealed class SimulatedDockTests
             })],
         };
     }
+
+    [Theory]
+    [InlineData(2, 3L, "OUT 3 is NAKed: reply FIFO full (2 of 2 replies, 64 bytes), 1 IN transfer posted.")]
+    [InlineData(1, 3L, "OUT 3 is NAKed: reply FIFO (1 of 2 replies, 64 bytes), 1 IN transfer posted.")]
+    [InlineData(2, null, "No OUT waits: reply FIFO full (2 of 2 replies, 64 bytes), 1 IN transfer posted.")]
+    public void Diagnosis_AsText_SaysFullOnlyOfAFullFifo(int replies, long? waitingOut, string expected) =>
+        Assert.Equal(expected, new SimulatedDockDiagnosis(waitingOut, replies, Capacity: 2, WaitingBytes: 64, BlockedReplies: 0, Posted: 1).ToString());
 }
