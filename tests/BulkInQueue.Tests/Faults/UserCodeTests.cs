@@ -376,6 +376,20 @@ public sealed class UserCodeTests : FaultTest
         Assert.Equal((1, 1), (queue.Statistics.Leaked, Device.LeakedTransfers));
     }
 
+    [Fact]
+    [FaultRow(69)]
+    [FaultRow(73)]
+    public async Task Backend_TheCancelThatWouldAbortTheEndpointThrows_TheNextDoes()
+    {
+        using SimulatedEndpoint device = new(EndpointOptions with { Capabilities = BulkInCapabilities.CancelAbortsEndpoint });
+        BulkInQueue queue = BulkInQueue.Open(new Hostile(device.Backend) { CancelThrows = 1 }, Defaults);
+
+        await queue.DisposeAsync().InTime("a dispose whose first cancel threw");
+
+        Assert.Single(device.Log.OfKind(SimulatedEventKind.CancelRequested));
+        Assert.Equal((0, true), (queue.Statistics.Leaked, device.IsBackendDisposed));
+    }
+
     [Theory]
     [FaultRow(73)]
     [InlineData(true)]
