@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using BulkIn.Backends;
 using BulkIn.Testing;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Testing;
@@ -223,6 +224,38 @@ public sealed class TelemetryTests : QueueTest
         await AdvanceUntilAsync(() => _log.Count == 3);
 
         Assert.Equal([(1, LogLevel.Debug), (2, LogLevel.Warning), (3, LogLevel.Information)], _log.GetSnapshot().Select(static r => (r.Id.Id, r.Level)));
+    }
+
+    [Fact]
+    public async Task Log_AttemptsThatFailUntilTheDeviceIsGone_TellsEachAndTheEnd()
+    {
+        BulkInQueue queue = Open(Defaults with { Logger = new FakeLogger(_log) });
+        Device.ClearHalts.Next(new SimulatedClearHalt { Answer = SimulatedResults.Of(BackendStatus.Pipe) }).Next(new SimulatedClearHalt { Answer = SimulatedResults.Of(BackendStatus.Io) });
+        Device.StallOnce();
+        await AdvanceUntilAsync(() => queue.Statistics.Recoveries == 1);
+        await StateAsync(queue, BulkInState.Running);
+        Device.Unplug();
+        await StateAsync(queue, BulkInState.Gone);
+        await AdvanceUntilAsync(() => _log.Count == 6);
+
+        Assert.Equal([1, 2, 4, 4, 3, 2], _log.GetSnapshot().Select(static r => r.Id.Id));
+        Assert.Contains("attempt 1 failed with Pipe", _log.GetSnapshot()[2].Message, StringComparison.Ordinal);
+        Assert.Contains("attempt 2 failed with Io", _log.GetSnapshot()[3].Message, StringComparison.Ordinal);
+        Assert.Contains("recovered at attempt 3", _log.GetSnapshot()[4].Message, StringComparison.Ordinal);
+        Assert.Contains("DeviceGone", _log.LatestRecord.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Log_RecoverAsyncFails_TellsTheAttempt()
+    {
+        BulkInQueue queue = Open(Defaults with { Recovery = BulkInRecovery.Manual, Logger = new FakeLogger(_log) });
+        Device.ClearHalts.Next(new SimulatedClearHalt { Answer = SimulatedResults.Of(BackendStatus.Pipe) });
+        Device.StallOnce();
+        await StateAsync(queue, BulkInState.Faulted);
+
+        await Assert.ThrowsAsync<BulkInException>(() => queue.RecoverAsync().InTime());
+
+        Assert.Equal([1, 5, 4], _log.GetSnapshot().Select(static r => r.Id.Id));
     }
 
     [Fact]

@@ -53,4 +53,22 @@ public sealed class ControlVerbsTests
         pool.Close();
         Assert.Equal(0, pool.FreeOrAbandon(abandon: false));
     }
+
+    [Fact]
+    public async Task TryPostAgainAsync_SomethingMoreUrgentCameOrTheQueueWasClosed_PostsNothing()
+    {
+        BulkInQueueOptions options = new() { Depth = 2, BufferLength = 1024 };
+        var endpoint = new SimulatedEndpoint();
+        var backend = new GuardedBackend(endpoint.Backend, NullLogger.Instance);
+        var pool = new SlotPool(backend, options, new ReaderSignal(), static () => { });
+        var recovery = new Recovery(pool, backend, options, new TransportDrain(pool, cancelAbortsEndpoint: false), new NativeWork(), NullLogger.Instance, "queue");
+
+        await Assert.ThrowsAsync<OperationCanceledException>(() => recovery.TryPostAgainAsync(fault: null, new CancellationToken(canceled: true)).InTime());
+        Assert.Equal(0L, endpoint.Submissions);
+
+        pool.Close();
+        await Assert.ThrowsAsync<OperationCanceledException>(() => recovery.TryPostAgainAsync(fault: null, CancellationToken.None).InTime());
+        Assert.Equal(0L, endpoint.Submissions);
+        Assert.Equal(0, pool.FreeOrAbandon(abandon: false));
+    }
 }

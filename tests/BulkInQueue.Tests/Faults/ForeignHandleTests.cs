@@ -25,7 +25,7 @@ public sealed class ForeignHandleTests : FaultTest
 
         BulkInException fault = await Assert.ThrowsAsync<BulkInException>(() => pending.InTime("the receive under a closed handle"));
         Assert.Equal((BulkInError.HandleClosed, true), (fault.Error, fault.IsTerminal));
-        Assert.Equal(BulkInState.Gone, queue.State);
+        Assert.Equal((BulkInState.Gone, 1L), (queue.State, queue.Statistics.Faults));
         await FaultAsync(queue, BulkInError.HandleClosed);
         await Assert.ThrowsAsync<BulkInException>(() => queue.RecoverAsync().InTime());
         await queue.DisposeAsync().InTime("a dispose that has nothing to wait for");

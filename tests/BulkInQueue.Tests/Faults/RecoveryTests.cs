@@ -18,6 +18,9 @@ public sealed class RecoveryTests : FaultTest
         BulkInException fault = await FaultAsync(queue);
         Assert.Equal((BulkInError.Overflow, true, 1L), (fault.Error, fault.RecoversByItself, fault.Sequence));
         await WorksAsync(queue);
+
+        // A device that overflows is there: nobody asks.
+        Assert.Equal(0, Count(SimulatedEventKind.ProbeRequested));
     }
 
     [Theory]
@@ -453,6 +456,11 @@ public sealed class RecoveryTests : FaultTest
         BulkInException refused = await Assert.ThrowsAsync<BulkInException>(() => queue.RecoverAsync().InTime());
 
         Assert.Equal((1L, 3L, 1L), (refused.Sequence, refused.BytePosition, refused.IntactFrom));
+        Assert.Contains(": recovery failed: the device halted the endpoint (Pipe ", refused.Message, StringComparison.Ordinal);
+
+        // It was thrown before; the endpoint is as it was, and so is the answer.
+        await FaultAsync(queue, BulkInError.Stall);
+        await FaultAsync(queue, BulkInError.Stall);
     }
 
     [Fact]
@@ -485,5 +493,35 @@ public sealed class RecoveryTests : FaultTest
 
         await FaultAsync(queue, BulkInError.DeviceGone);
         Assert.Equal((BulkInState.Gone, 0), (queue.State, Count(SimulatedEventKind.ProbeRequested)));
+    }
+
+    [Fact]
+    [FaultRow(23)]
+    public async Task ResumeAsync_TheHaltWasClearedByTheRecovery_ClearsNone()
+    {
+        BulkInQueue queue = Open();
+        Device.Stall();
+        await FaultAsync(queue, BulkInError.Stall);
+        await RecoveredAsync(queue);
+
+        await queue.PauseAsync().InTime();
+        await queue.ResumeAsync().InTime();
+
+        Assert.Equal(1, Count(SimulatedEventKind.ClearHaltRequested));
+    }
+
+    [Fact]
+    [FaultRow(21)]
+    public async Task RecoverAsync_TheSubmitProvesTheUnplug_IsGone()
+    {
+        BulkInQueue queue = Open(Manual);
+        Device.Stall();
+        await StateAsync(queue, BulkInState.Faulted);
+        Device.Submits.Next(Of(BackendStatus.NoDevice));
+
+        BulkInException gone = await Assert.ThrowsAsync<BulkInException>(() => queue.RecoverAsync().InTime());
+
+        Assert.Equal((BulkInError.DeviceGone, BulkInState.Gone), (gone.Error, queue.State));
+        Assert.Equal(0, Count(SimulatedEventKind.ProbeRequested));
     }
 }

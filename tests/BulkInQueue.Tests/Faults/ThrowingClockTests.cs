@@ -79,6 +79,27 @@ public sealed class ThrowingClockTests : FaultTest
 
     [Fact]
     [FaultRow(86)]
+    public async Task RecoverAsync_WhatADrainLeftNeverComesBack_IsCompletionMissing()
+    {
+        BulkInQueue queue = Open(Clocked);
+        Device.Cancels.Next(Lost);
+        Device.AllowedLeaks = 1;
+        _clock.TimersThrow = 1;
+        await Assert.ThrowsAsync<InvalidDataException>(() => queue.PauseAsync().InTime());
+        await StateAsync(queue, BulkInState.Faulted);
+
+        Task recovered = queue.RecoverAsync();
+        await ClockUntilAsync(() => recovered.IsCompleted);
+
+        Assert.Equal(BulkInError.CompletionMissing, (await Assert.ThrowsAsync<BulkInException>(() => recovered)).Error);
+        Assert.Equal(BulkInState.Faulted, queue.State);
+        Assert.Equal(BulkInError.CompletionMissing, (await Assert.ThrowsAsync<BulkInException>(() => queue.RecoverAsync().InTime())).Error);
+        await ClockUntilAsync(queue.DisposeAsync().AsTask());
+        Assert.Equal(1, queue.Statistics.Leaked);
+    }
+
+    [Fact]
+    [FaultRow(86)]
     public async Task PauseAsync_TimerOfTheDrainThrows_ThrowsItAndTheQueueIsFaultedUntilRecovery()
     {
         FakeLogger logger = new();
