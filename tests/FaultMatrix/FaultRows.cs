@@ -25,7 +25,7 @@ internal static class FaultRows
     // Every row is simulated. These are shown on a real kernel as well; the others need a host controller, a platform or a moment that it cannot show.
     private static readonly HashSet<int> Kernel =
     [
-        1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 15, 16, 18, 19, 20, 21, 23, 24, 25, 26, 27, 30, 31, 32, 33, 39, 40, 41, 43, 45, 47, 53, 55, 56, 58, 59, 62, 63, 64, 76, 84, 91,
+        1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 15, 16, 18, 19, 20, 21, 23, 24, 25, 26, 27, 30, 31, 32, 33, 39, 40, 41, 43, 45, 47, 53, 55, 56, 58, 59, 62, 63, 64, 76, 84, 91, 92,
     ];
 
     private static readonly HashSet<int> Shim = [10, 14, 17, 23, 29, 38, 47, 48, 50, 53, 62, 66, 67, 68, 75, 90];
@@ -112,6 +112,7 @@ internal static class FaultRows
         [89] = "verbs that wait for a control that is blocked beyond the bound",
         [90] = "handling events is interrupted again and again, or fails for good",
         [91] = "a process that disposes of nothing",
+        [92] = "a transfer that fails under its own cancel, which replaces its status",
     };
 
     /// <summary>Where a row must be tested.</summary>

@@ -141,4 +141,22 @@ public sealed class InterruptedTests : FaultTest
         Assert.Equal(1, Count(SimulatedEventKind.ClearHaltRequested));
         await WorksAsync(queue);
     }
+
+    [Fact]
+    [FaultRow(92)]
+    public async Task PauseAsync_ATransferFailsUnderItsCancel_IsACancelledOneWithItsBytes()
+    {
+        BulkInQueue queue = Open();
+
+        // Linux reports no other status than "cancelled" of a transfer that it was asked to cancel.
+        Device.Cancels.Next(new SimulatedCancel { Data = new byte[] { 1, 2, 3 } });
+
+        await queue.PauseAsync().InTime();
+
+        await DataAsync(queue, 1, 2, 3);
+        await NothingAsync(queue);
+        Assert.Equal(0, queue.Statistics.Faults);
+        await queue.ResumeAsync().InTime();
+        await WorksAsync(queue);
+    }
 }

@@ -43,6 +43,22 @@ public sealed class MessageVerifierTests
     }
 
     [Fact]
+    public void Receive_MessagesThatNobodyAboveTheKernelCanMissAreMissing_IsAGapAndCounted()
+    {
+        var verifier = new MessageVerifier(static message => message is 2 or 3 or 5);
+        verifier.Opened(Depth);
+        verifier.Receive(0, Message(1, 100), isUntrusted: false);
+        verifier.Receive(1, Message(4, 100), isUntrusted: false);
+        verifier.Receive(2, Message(5, 100).AsSpan(0, 64), isUntrusted: false);
+        verifier.Receive(3, Message(6, 100), isUntrusted: false);
+
+        Assert.Equal((3, 3), (verifier.Messages, verifier.LostUnseen));
+
+        // Of the two that are missing now the device says nothing.
+        RequireViolation("Messages 7 to 8 are missing", () => verifier.Receive(4, Message(9, 100), isUntrusted: false));
+    }
+
+    [Fact]
     public void Receive_AMessageIsMissingBehindAFault_IsAGap()
     {
         Receive(0, 1);

@@ -26,6 +26,12 @@ public abstract class UsbFunction
         urb.ConfirmUnlink();
     }
 
+    /// <summary>The host wants a URB back whose answer is on its way already: it gets the answer's data, but as of a URB that was unlinked, whatever the answer's status.</summary>
+    /// <param name="sequenceNumber">The URB's.</param>
+    public virtual void UnlinkedTooLate(uint sequenceNumber)
+    {
+    }
+
     /// <summary>A control request arrived. The default leaves every one to the standard answers, which stall what chapter 9 does not name.</summary>
     /// <param name="urb">The request, with its <see cref="Urb.Setup"/>.</param>
     /// <returns>True when this method has answered the request, or will answer it later.</returns>

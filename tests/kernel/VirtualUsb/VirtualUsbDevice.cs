@@ -168,6 +168,10 @@ public sealed class VirtualUsbDevice : IDisposable
                 {
                     _function.Unlinking(urb);
                 }
+                else
+                {
+                    _function.UnlinkedTooLate(command.UnlinkSequence);
+                }
             }
         }
         catch (Exception exception)

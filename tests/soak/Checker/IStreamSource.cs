@@ -12,4 +12,7 @@ internal interface IStreamSource : IAsyncDisposable
     /// <summary>Does to the device what a driver does while its queue is paused.</summary>
     /// <returns>True when the device may have lost what it was about to send, of which the queue cannot know.</returns>
     ValueTask<bool> ChangeWhilePausedAsync(CancellationToken cancellationToken);
+
+    /// <summary>True of a message that the device lost in a way that nobody above the kernel can see. Most devices never do.</summary>
+    bool IsLostUnseen(long message) => false;
 }

@@ -5,7 +5,8 @@ namespace BulkIn.Soak;
 /// rise; a missing or broken one needs a fault that was reported less than a queue's depth of transfers before it (the failures of one generation are one fault, at
 /// the first of them), a device that was changed during a pause, or one that was opened anew.
 /// </summary>
-internal sealed class MessageVerifier
+/// <param name="isLostUnseen">True of messages that nobody above the kernel can know to be lost; none by default.</param>
+internal sealed class MessageVerifier(Func<long, bool>? isLostUnseen = null)
 {
     // What came last, for the one who has to understand a violation.
     private const int Remembered = 12;
@@ -35,6 +36,9 @@ internal sealed class MessageVerifier
     public long Gaps { get; private set; }
 
     public long Transfers { get; private set; }
+
+    /// <summary>Messages missing or broken of which nobody above the kernel could know.</summary>
+    public long LostUnseen { get; private set; }
 
     private string LastFault => _fault is { } position ? $"the last one was before transfer {position}" : "there was none since the queue was opened";
 
@@ -109,7 +113,7 @@ internal sealed class MessageVerifier
 
         if (begins && piece.Length > 0 && piece[0] == NumberedMessage.First)
         {
-            if (_have > 0 && !IsCovered)
+            if (_have > 0 && !IsCovered && !IsLostUnseen(_number, _number))
             {
                 throw Violation($"Message {_number} breaks off after {_have} of {_length} bytes before transfer {transfer}, and no fault says so ({LastFault}).");
             }
@@ -134,6 +138,21 @@ internal sealed class MessageVerifier
     }
 
     private StreamViolationException Violation(string what) => new($"{what} The queue is {_depth} deep. Before that: {string.Join(", ", _lately)}.");
+
+    /// <summary>True when the device says so of each of them.</summary>
+    private bool IsLostUnseen(long first, long last)
+    {
+        for (long message = first; message <= last; message++)
+        {
+            if (isLostUnseen?.Invoke(message) != true)
+            {
+                return false;
+            }
+        }
+
+        LostUnseen += last - first + 1;
+        return true;
+    }
 
     private bool Covers(long? position) => position is { } at && _transfer >= at && _transfer - at < _depth;
 
@@ -188,7 +207,7 @@ internal sealed class MessageVerifier
 
         if (_number > NextNumber)
         {
-            if (!IsCovered)
+            if (!IsCovered && !IsLostUnseen(NextNumber, _number - 1))
             {
                 throw Violation($"Messages {NextNumber} to {_number - 1} are missing before transfer {_transfer}, and no fault says so ({LastFault}).");
             }

@@ -5,7 +5,7 @@ namespace BulkIn.Soak;
 /// <summary>A soak: reads from a source for a while, says how it goes, and judges.</summary>
 internal sealed class SoakRun(IStreamSource source, SoakHabits habits, int seed)
 {
-    private readonly MessageVerifier _verifier = new();
+    private readonly MessageVerifier _verifier = new(source.IsLostUnseen);
     private readonly FootprintTrend _trend = new();
     private long _reported;
 
@@ -67,7 +67,7 @@ internal sealed class SoakRun(IStreamSource source, SoakHabits habits, int seed)
     {
         string line = string.Create(
             CultureInfo.InvariantCulture,
-            $"{TimeProvider.System.GetElapsedTime(start):hh\\:mm\\:ss}  {_verifier.Transfers:N0} transfers (+{_verifier.Transfers - _reported:N0}), {_verifier.Messages:N0} messages, {reader.Faults:N0} faults, {_verifier.Gaps:N0} gaps covered, {reader.Openings:N0} openings, {reader.Unplugs:N0} unplugs; {footprint}");
+            $"{TimeProvider.System.GetElapsedTime(start):hh\\:mm\\:ss}  {_verifier.Transfers:N0} transfers (+{_verifier.Transfers - _reported:N0}), {_verifier.Messages:N0} messages, {reader.Faults:N0} faults, {_verifier.Gaps:N0} gaps covered ({_verifier.LostUnseen:N0} messages lost unseen), {reader.Openings:N0} openings, {reader.Unplugs:N0} unplugs; {footprint}");
         _reported = _verifier.Transfers;
         return line;
     }

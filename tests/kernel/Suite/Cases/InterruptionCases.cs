@@ -25,6 +25,10 @@ internal static class InterruptionCases
             Breaks = [ContractRule.ResetPosted],
         },
         new("interrupted.paused-reset", "A reset between PauseAsync and ResumeAsync is no fault at all.", PausedReset) { Rows = [new FaultRow(41)] },
+        new("interrupted.paused-failure", "A transfer that fails while a pause cancels it is a cancelled one to Linux: its bytes are received, and nobody is told of a fault.", PausedFailure)
+        {
+            Rows = [new FaultRow(92)],
+        },
         new("interrupted.released", "Releasing the interface under the queue is an interruption, and the queue does not claim it again.", Released)
         {
             Rows = [new FaultRow(43)],
@@ -107,6 +111,24 @@ internal static class InterruptionCases
         CaseContext.Require(queue.Statistics.Faults == 0, $"{queue.Statistics.Faults} faults were counted");
         CaseContext.Figure("no fault");
         _ = context;
+    }
+
+    private static async Task PausedFailure(CaseContext context)
+    {
+        var function = new FailingUnlink();
+        await using Rig rig = Rig.OnVirtual(context, function);
+        await using BulkInQueue queue = rig.OpenQueue(Depth);
+
+        await CaseContext.Within(queue.PauseAsync(), "PauseAsync");
+
+        CaseContext.Require(function.HasFailed, "the device was asked for no transfer back");
+        byte[] buffer = new byte[Rig.BufferLength];
+        bool received = queue.TryRecv(buffer, out BulkInResult result);
+        CaseContext.Require(
+            received && buffer.AsSpan(0, result.Length).SequenceEqual(FailingUnlink.Bytes) && !queue.TryRecv(buffer, out _), $"after the pause there is {result.Status} with {result.Length} bytes");
+        CaseContext.Require(queue.Statistics.Faults == 0, $"{queue.Statistics.Faults} faults were counted: this kernel keeps the status of a URB that was unlinked");
+        await CaseContext.Within(queue.ResumeAsync(), "ResumeAsync");
+        CaseContext.Require(queue.State == BulkInState.Running, $"the queue is {queue.State} after the resume");
     }
 
     private static async Task Released(CaseContext context)

@@ -75,6 +75,9 @@ internal abstract class DeviceSource(int seed, int packetSize) : IStreamSource
         }
     }
 
+    /// <inheritdoc/>
+    public virtual bool IsLostUnseen(long message) => false;
+
     /// <summary>Unplugs the device for good and frees everything.</summary>
     public async ValueTask DisposeAsync()
     {

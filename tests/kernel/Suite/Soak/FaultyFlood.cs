@@ -22,6 +22,11 @@ internal sealed class FaultyFlood : UsbFunction, IDisposable
     private ReadOnlyMemory<byte> _rest;
     private bool _owesZeroLengthPacket;
 
+    // Messages that a failure cost, by the URB that failed; and those of them of which nobody hears, because the host took the URB back meanwhile: to Linux it is then an unlinked
+    // one, whatever its status was.
+    private readonly Dictionary<uint, Range> _lost = [];
+    private readonly List<Range> _lostUnseen = [];
+
     private VirtualUsbDevice? _device;
     private Thread? _serving;
     private volatile bool _unplugged;
@@ -75,7 +80,7 @@ internal sealed class FaultyFlood : UsbFunction, IDisposable
 
         // A slow controller: this is the device's own thread, so everything waits.
         Thread.Sleep(late);
-        crossing?.Give();
+        Give(crossing);
         bool isMine;
         lock (_gate)
         {
@@ -86,6 +91,26 @@ internal sealed class FaultyFlood : UsbFunction, IDisposable
         if (isMine)
         {
             urb.ConfirmUnlink();
+        }
+    }
+
+    public override void UnlinkedTooLate(uint sequenceNumber)
+    {
+        lock (_gate)
+        {
+            if (_lost.TryGetValue(sequenceNumber, out Range messages))
+            {
+                _lostUnseen.Add(messages);
+            }
+        }
+    }
+
+    /// <summary>True of a message that was lost by a failure whose status the host's unlink replaced.</summary>
+    public bool IsLostUnseen(long message)
+    {
+        lock (_gate)
+        {
+            return _lostUnseen.Exists(messages => message >= messages.First && message <= messages.Last);
         }
     }
 
@@ -136,7 +161,7 @@ internal sealed class FaultyFlood : UsbFunction, IDisposable
                     _device!.Halt(Rig.VirtualIn);
                 }
 
-                batch.ForEach(static answer => answer.Give());
+                batch.ForEach(Give);
                 batch.Clear();
 
                 // Now and then the host is the faster one, and every slot gets posted.
@@ -198,10 +223,13 @@ internal sealed class FaultyFlood : UsbFunction, IDisposable
             _ => UrbStatus.Shutdown,
         };
         byte[] bytes = [];
+        long first = _rest.IsEmpty && !_owesZeroLengthPacket ? _messages.Number : _messages.Number - 1;
+        bool loses = true;
         switch (_random.Next(3))
         {
             case 0:
                 // The controller noticed before the device sent: nothing is lost.
+                loses = false;
                 break;
             case 1:
                 bytes = NextBytes(urb.Length).ToArray();
@@ -213,7 +241,28 @@ internal sealed class FaultyFlood : UsbFunction, IDisposable
                 break;
         }
 
+        if (loses)
+        {
+            _lost[urb.SequenceNumber] = new Range(first, _messages.Number - 1);
+        }
+
         return new Answer(urb, bytes, status);
+    }
+
+    private void Give(Answer? answer)
+    {
+        if (answer is null)
+        {
+            return;
+        }
+
+        _ = answer.Urb.Complete(answer.Bytes, answer.Status);
+
+        // Asked for before the answer; if it is asked for after it, UnlinkedTooLate says so.
+        if (answer.Urb.IsUnlinking)
+        {
+            UnlinkedTooLate(answer.Urb.SequenceNumber);
+        }
     }
 
     private ReadOnlySpan<byte> NextBytes(int length)
@@ -246,8 +295,7 @@ internal sealed class FaultyFlood : UsbFunction, IDisposable
         _owesZeroLengthPacket = false;
     }
 
-    private sealed record Answer(Urb Urb, byte[] Bytes, int Status)
-    {
-        public void Give() => Urb.Complete(Bytes, Status);
-    }
+    private sealed record Answer(Urb Urb, byte[] Bytes, int Status);
+
+    private readonly record struct Range(long First, long Last);
 }

@@ -9,7 +9,10 @@ internal sealed class VirtualSource(CaseContext context, int seed) : DeviceSourc
     private readonly Random _device = new(seed + 2);
     private readonly MessageMaker _messages = new(new Random(seed + 3), context.PacketSize);
     private VirtualUsbDevice? _plugged;
-    private FaultyFlood? _function;
+    private volatile FaultyFlood? _function;
+
+    /// <inheritdoc/>
+    public override bool IsLostUnseen(long message) => _function?.IsLostUnseen(message) ?? false;
 
     protected override Task<SysfsDevice> PlugInAsync()
     {

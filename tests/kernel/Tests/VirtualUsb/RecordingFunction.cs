@@ -9,6 +9,7 @@ internal sealed class RecordingFunction : UsbFunction
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private readonly BlockingCollection<Urb> _submitted = [];
     private readonly BlockingCollection<Urb> _unlinking = [];
+    private readonly BlockingCollection<uint> _tooLate = [];
     private readonly ManualResetEventSlim _unplugged = new();
 
     /// <summary>What to do with a URB before it is kept.</summary>
@@ -20,6 +21,8 @@ internal sealed class RecordingFunction : UsbFunction
     public Urb NextSubmitted() => Next(_submitted);
 
     public Urb NextUnlinking() => Next(_unlinking);
+
+    public uint NextUnlinkedTooLate() => Next(_tooLate);
 
     public bool WaitUntilUnplugged() => _unplugged.Wait(Patience);
 
@@ -40,6 +43,8 @@ internal sealed class RecordingFunction : UsbFunction
 
     public override void Unplugged() => _unplugged.Set();
 
-    private static Urb Next(BlockingCollection<Urb> queue) =>
-        queue.TryTake(out Urb? urb, Patience) ? urb : throw new TimeoutException("The function was not told of a URB.");
+    public override void UnlinkedTooLate(uint sequenceNumber) => _tooLate.Add(sequenceNumber);
+
+    private static T Next<T>(BlockingCollection<T> queue) =>
+        queue.TryTake(out T? told, Patience) ? told : throw new TimeoutException("The function was not told of a URB.");
 }

@@ -124,7 +124,7 @@ public sealed class VirtualUsbDeviceTests : IDisposable
     }
 
     [SkippableFact]
-    public void Unlink_OfAnAnsweredUrb_SaysSoAndLeavesTheFunctionAlone()
+    public void Unlink_OfAnAnsweredUrb_SaysSoAndTellsTheFunctionThatItCameTooLate()
     {
         var function = new RecordingFunction { OnSubmitted = urb => urb.Complete([1]) };
         using VirtualUsbDevice device = _host.Plug(function);
@@ -135,6 +135,7 @@ public sealed class VirtualUsbDeviceTests : IDisposable
 
         Assert.Equivalent(new FakeHost.Reply(IsSubmit: false, unlink, 0, 0, []), _host.Read());
         Assert.False(function.NextSubmitted().IsUnlinking);
+        Assert.Equal(sequence, function.NextUnlinkedTooLate());
     }
 
     [SkippableFact]
