@@ -453,4 +453,47 @@ public class ControlTests : QueueTest
         await AdvanceUntilAsync(() => queue.Statistics.Recoveries == 1);
         await StateAsync(queue, BulkInState.Running);
     }
+
+    [Fact]
+    public async Task LeaseAsync_ASlotWaitsForTheTransportsMemory_BothArePostedWhileSparesLast()
+    {
+        BulkInQueue queue = Open();
+        Device.Submits.Next(new BackendResult(BackendStatus.NoMemory, -11));
+        Device.Deliver([1]);
+        using BulkInLease first = await queue.LeaseAsync().InTime();
+        Assert.Equal(3, Device.Posted);
+        Device.Deliver([2]);
+
+        using BulkInLease second = await queue.LeaseAsync().InTime();
+
+        Assert.Equal(4, Device.Posted);
+    }
+
+    [Fact]
+    public async Task ResumeAsync_ASubmitBehindTheFirstIsRefused_RunsAndTellsItInTheStream()
+    {
+        BulkInQueue queue = Open();
+        await queue.PauseAsync().InTime();
+        Device.Submits.Skip(1).Next(new BackendResult(BackendStatus.Io, -1, 5));
+
+        await queue.ResumeAsync().InTime();
+
+        BulkInException fault = await FaultAsync(queue);
+        Assert.Equal((BulkInError.SubmitFailed, true), (fault.Error, fault.RecoversByItself));
+        await StateAsync(queue, BulkInState.Running);
+        Device.Deliver([3]);
+        Assert.Equal([3], await ReceiveAsync(queue));
+    }
+
+    [Fact]
+    public async Task CancelFromOutside_AfterAPauseOfTheQueuesOwn_IsInterrupted()
+    {
+        BulkInQueue queue = Open();
+        await queue.PauseAsync().InTime();
+        await queue.ResumeAsync().InTime();
+
+        Device.CancelUnasked(1);
+
+        Assert.Equal(BulkInError.Interrupted, (await FaultAsync(queue)).Error);
+    }
 }

@@ -112,8 +112,11 @@ public class DisposeTests : QueueTest
         SimulationGate gate = new();
         Device.Cancels.Next(new SimulatedCancel { Gate = gate });
 
+        ValueTask<BulkInResult> pending = queue.RecvAsync(Destination);
+
         ValueTask dispose = queue.DisposeAsync();
 
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => pending.InTime("a receive that waited, while the cancel of its transfer blocks"));
         Assert.False(dispose.IsCompleted, "The cancel is still blocked.");
         gate.Open();
         await dispose.InTime();

@@ -515,13 +515,39 @@ public sealed class RecoveryTests : FaultTest
     public async Task RecoverAsync_TheSubmitProvesTheUnplug_IsGone()
     {
         BulkInQueue queue = Open(Manual);
+        Device.Deliver([1, 2, 3]);
+        await DataAsync(queue, 1, 2, 3);
         Device.Stall();
-        await StateAsync(queue, BulkInState.Faulted);
+        await FaultAsync(queue, BulkInError.Stall);
         Device.Submits.Next(Of(BackendStatus.NoDevice));
 
         BulkInException gone = await Assert.ThrowsAsync<BulkInException>(() => queue.RecoverAsync().InTime());
 
         Assert.Equal((BulkInError.DeviceGone, BulkInState.Gone), (gone.Error, queue.State));
+        Assert.Equal((1L, 3L, Of(BackendStatus.NoDevice).NativeCode), (gone.Sequence, gone.BytePosition, gone.NativeCode));
         Assert.Equal(0, Count(SimulatedEventKind.ProbeRequested));
+    }
+
+    [Fact]
+    [FaultRow(79)]
+    public async Task ErrorThenDataThenASubmitThatProvesTheUnplug_EachAtItsPlace()
+    {
+        BulkInQueue queue = Open();
+        Device.Deliver([1]);
+        Device.Hold();
+        Device.Error();
+        Device.Deliver([2, 3]);
+        Device.Submits.Next(Of(BackendStatus.NoDevice));
+
+        await DataAsync(queue, 1);
+        Device.StopHolding();
+
+        // Something is missing between 1 and 2, and the end comes behind both.
+        BulkInException gap = await FaultAsync(queue);
+        Assert.Equal((BulkInError.Interrupted, 1L, false), (gap.Error, gap.Sequence, gap.IsTerminal));
+        await DataAsync(queue, 2, 3);
+        BulkInException gone = await FaultAsync(queue);
+        Assert.Equal((BulkInError.DeviceGone, Of(BackendStatus.NoDevice).NativeCode), (gone.Error, gone.NativeCode));
+        Assert.Equal((2L, 3L, 2L), (gone.Sequence, gone.BytePosition, gone.IntactFrom));
     }
 }

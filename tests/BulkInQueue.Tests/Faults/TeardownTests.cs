@@ -423,6 +423,40 @@ public sealed class TeardownTests : FaultTest
     }
 
     [Fact]
+    [FaultRow(50)]
+    public async Task DisposeAsync_CompletionNeverComes_NoByteOfAnEarlierTransferIsCounted()
+    {
+        BulkInQueue queue = Open(Defaults with { Depth = 1 });
+        Device.Deliver([1, 2, 3]);
+        await DataAsync(queue, 1, 2, 3);
+        Device.Cancels.Next(Lost);
+        Device.AllowedLeaks = 1;
+
+        await ClockUntilAsync(queue.DisposeAsync().AsTask());
+
+        Assert.Equal((1, 0L), (queue.Statistics.Leaked, queue.Statistics.BytesDiscarded));
+    }
+
+    [Theory]
+    [FaultRow(50)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task DisposeAsync_NobodyKnowsTheQueueAnyMore_ItIsKeptWhileATransferIsOut(bool isLost)
+    {
+        WeakReference logger = await DisposeOfOneAsync(isLost);
+
+        using CancellationTokenSource bound = new(isLost ? TimeSpan.FromMilliseconds(1) : Bounded.Limit);
+        do
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        while (logger.IsAlive && !bound.IsCancellationRequested);
+
+        Assert.Equal(isLost, logger.IsAlive);
+    }
+
+    [Fact]
     public async Task DisposeAsync_EverythingCameBack_LogsNoLeak()
     {
         FakeLogger logger = new();
@@ -431,5 +465,21 @@ public sealed class TeardownTests : FaultTest
         await queue.DisposeAsync().InTime();
 
         Assert.DoesNotContain(logger.Collector.GetSnapshot(), static r => r.Id.Id == 6);
+    }
+
+    /// <summary>Of all that a queue is made of, its logger is what nobody else knows.</summary>
+    private async Task<WeakReference> DisposeOfOneAsync(bool isLost)
+    {
+        FakeLogger logger = new();
+        using SimulatedEndpoint device = new(EndpointOptions);
+        BulkInQueue queue = device.OpenQueue(Defaults with { Logger = logger });
+        if (isLost)
+        {
+            device.Cancels.Next(Lost);
+            device.AllowedLeaks = 1;
+        }
+
+        await ClockUntilAsync(queue.DisposeAsync().AsTask());
+        return new WeakReference(logger);
     }
 }

@@ -104,13 +104,16 @@ public sealed class ThrowingClockTests : FaultTest
     {
         FakeLogger logger = new();
         BulkInQueue queue = Open(Clocked with { Logger = logger });
+        Device.Deliver([1, 2, 3]);
+        await DataAsync(queue, 1, 2, 3);
         Device.Cancels.Next(Late, times: 4);
         _clock.TimersThrow = 1;
 
         await Assert.ThrowsAsync<InvalidDataException>(() => queue.PauseAsync().InTime());
 
         await StateAsync(queue, BulkInState.Faulted);
-        await FaultAsync(queue, BulkInError.Unknown);
+        BulkInException fault = await FaultAsync(queue);
+        Assert.Equal((BulkInError.Unknown, 1L, 3L), (fault.Error, fault.Sequence, fault.BytePosition));
         Assert.Equal(LogLevel.Critical, Assert.Single(logger.Collector.GetSnapshot(), static r => r.Id.Id == 7).Level);
         await CancelledAsync(4);
         Device.Release();
