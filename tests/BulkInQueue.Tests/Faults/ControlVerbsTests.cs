@@ -6,69 +6,65 @@ using Xunit;
 
 namespace BulkIn;
 
+/// <summary>What the control does once it has chosen, in windows that only its parts leave open: the loop between them is not here.</summary>
 public sealed class ControlVerbsTests
 {
+    private readonly SimulatedEndpoint _endpoint = new();
+    private readonly SlotPool _pool;
+    private readonly Recovery _recovery;
+    private readonly ControlVerbs _verbs;
+
+    public ControlVerbsTests()
+    {
+        BulkInQueueOptions options = new() { Depth = 2, BufferLength = 1024 };
+        var backend = new GuardedBackend(_endpoint.Backend, NullLogger.Instance);
+        _pool = new SlotPool(backend, options, new ReaderSignal(), static () => { });
+        _recovery = new Recovery(_pool, backend, options, new TransportDrain(_pool, cancelAbortsEndpoint: false), new NativeWork(), NullLogger.Instance, "queue");
+        _verbs = new ControlVerbs(_pool, backend, _recovery, "queue");
+    }
+
     [Theory]
     [InlineData(nameof(ControlVerb.Recover))]
     [InlineData(nameof(ControlVerb.Resume))]
     public async Task ServeAsync_ClosedSinceTheVerbWasChosen_LeavesTheAnswerToTheClose(string verb)
     {
-        BulkInQueueOptions options = new() { Depth = 2, BufferLength = 1024 };
-        var endpoint = new SimulatedEndpoint();
-        var backend = new GuardedBackend(endpoint.Backend, NullLogger.Instance);
-        var pool = new SlotPool(backend, options, new ReaderSignal(), static () => { });
-        var recovery = new Recovery(pool, backend, options, new TransportDrain(pool, cancelAbortsEndpoint: false), new NativeWork(), NullLogger.Instance, "queue");
-        var verbs = new ControlVerbs(pool, backend, recovery, "queue");
-
         // The window: the loop has chosen the verb, has left the gate, and looks at the state now.
-        pool.Close();
+        _pool.Close();
 
-        await Assert.ThrowsAsync<OperationCanceledException>(() => verbs.ServeAsync(Enum.Parse<ControlVerb>(verb), CancellationToken.None).InTime());
-        Assert.Equal(0, pool.FreeOrAbandon(abandon: false));
+        await Assert.ThrowsAsync<OperationCanceledException>(() => _verbs.ServeAsync(Enum.Parse<ControlVerb>(verb), CancellationToken.None).InTime());
+        Assert.Equal(0, _pool.FreeOrAbandon(abandon: false));
     }
 
     [Fact]
     public async Task ServeAsync_PauseFindsThatTheDeviceIsGone_EndsTheStream()
     {
-        BulkInQueueOptions options = new() { Depth = 2, BufferLength = 1024 };
-        var endpoint = new SimulatedEndpoint();
-        var backend = new GuardedBackend(endpoint.Backend, NullLogger.Instance);
-        var pool = new SlotPool(backend, options, new ReaderSignal(), static () => { });
-        var recovery = new Recovery(pool, backend, options, new TransportDrain(pool, cancelAbortsEndpoint: false), new NativeWork(), NullLogger.Instance, "queue");
-        var verbs = new ControlVerbs(pool, backend, recovery, "queue");
-        lock (pool.Gate)
+        lock (_pool.Gate)
         {
-            Assert.Null(pool.StartPosting());
+            Assert.Null(_pool.StartPosting());
         }
 
         // The submit that follows the take is the first to hear of it, and the pause was chosen before the control looked at the fault.
-        endpoint.Deliver([1]);
-        endpoint.Submits.Next(new BackendResult(BackendStatus.NoDevice, -4));
-        Assert.True(pool.TryTakeData(out Received received), "The data had arrived.");
+        _endpoint.Deliver([1]);
+        _endpoint.Submits.Next(new BackendResult(BackendStatus.NoDevice, -4));
+        Assert.True(_pool.TryTakeData(out Received received), "The data had arrived.");
 
-        BulkInException gone = await Assert.ThrowsAsync<BulkInException>(() => verbs.ServeAsync(ControlVerb.Pause, CancellationToken.None).InTime());
+        BulkInException gone = await Assert.ThrowsAsync<BulkInException>(() => _verbs.ServeAsync(ControlVerb.Pause, CancellationToken.None).InTime());
 
-        Assert.Equal((BulkInError.DeviceGone, -4, BulkInState.Gone), (gone.Error, gone.NativeCode, pool.State));
-        pool.Return(received.Buffer);
-        pool.Close();
-        Assert.Equal(0, pool.FreeOrAbandon(abandon: false));
+        Assert.Equal((BulkInError.DeviceGone, -4, BulkInState.Gone), (gone.Error, gone.NativeCode, _pool.State));
+        _pool.Return(received.Buffer);
+        _pool.Close();
+        Assert.Equal(0, _pool.FreeOrAbandon(abandon: false));
     }
 
     [Fact]
     public async Task TryPostAgainAsync_SomethingMoreUrgentCameOrTheQueueWasClosed_PostsNothing()
     {
-        BulkInQueueOptions options = new() { Depth = 2, BufferLength = 1024 };
-        var endpoint = new SimulatedEndpoint();
-        var backend = new GuardedBackend(endpoint.Backend, NullLogger.Instance);
-        var pool = new SlotPool(backend, options, new ReaderSignal(), static () => { });
-        var recovery = new Recovery(pool, backend, options, new TransportDrain(pool, cancelAbortsEndpoint: false), new NativeWork(), NullLogger.Instance, "queue");
+        await Assert.ThrowsAsync<OperationCanceledException>(() => _recovery.TryPostAgainAsync(fault: null, new CancellationToken(canceled: true)).InTime());
+        Assert.Equal(0L, _endpoint.Submissions);
 
-        await Assert.ThrowsAsync<OperationCanceledException>(() => recovery.TryPostAgainAsync(fault: null, new CancellationToken(canceled: true)).InTime());
-        Assert.Equal(0L, endpoint.Submissions);
-
-        pool.Close();
-        await Assert.ThrowsAsync<OperationCanceledException>(() => recovery.TryPostAgainAsync(fault: null, CancellationToken.None).InTime());
-        Assert.Equal(0L, endpoint.Submissions);
-        Assert.Equal(0, pool.FreeOrAbandon(abandon: false));
+        _pool.Close();
+        await Assert.ThrowsAsync<OperationCanceledException>(() => _recovery.TryPostAgainAsync(fault: null, CancellationToken.None).InTime());
+        Assert.Equal(0L, _endpoint.Submissions);
+        Assert.Equal(0, _pool.FreeOrAbandon(abandon: false));
     }
 }
