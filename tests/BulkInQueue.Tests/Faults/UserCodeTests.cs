@@ -220,6 +220,40 @@ public sealed class UserCodeTests : FaultTest
     }
 
     [Fact]
+    [FaultRow(89)]
+    public async Task Logger_BlocksForMostOfTheBoundOfDispose_TheRestIsForTheTransfers()
+    {
+        using ManualResetEventSlim door = new();
+        Hostile logger = null!;
+        logger = new Hostile(() =>
+        {
+            if (logger.Messages.Last().Contains("recovered", StringComparison.Ordinal))
+            {
+                door.Wait(TimeSpan.FromSeconds(60));
+            }
+        });
+        BulkInQueue queue = Open(Manual with { Logger = logger, DisposeTimeout = 10 * Second });
+        Device.StallOnce();
+        await StateAsync(queue, BulkInState.Faulted);
+        int cancelled = Count(SimulatedEventKind.CancelAnswered);
+        _ = queue.RecoverAsync();
+        await UntilAsync(() => logger.Messages.Any(static m => m.Contains("recovered", StringComparison.Ordinal)), "the message of the recovery");
+        Device.Cancels.Next(Lost);
+        Device.AllowedLeaks = 1;
+        Task disposed = queue.DisposeAsync().AsTask();
+        Time.Advance(6 * Second);
+        door.Set();
+        await CancelledAsync(cancelled + 4);
+        long start = Time.GetTimestamp();
+
+        await ClockUntilAsync(disposed);
+
+        // Four seconds, and what the clock went on until the end of the wait was noticed.
+        Assert.InRange(Time.GetElapsedTime(start), TimeSpan.Zero, 9 * Second);
+        Assert.Equal(1, queue.Statistics.Leaked);
+    }
+
+    [Fact]
     [FaultRow(87)]
     public async Task Recv_ThreadInterrupted_ThrowsThatAndTheNextWaitsWork()
     {
