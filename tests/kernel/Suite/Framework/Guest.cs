@@ -12,9 +12,8 @@ internal static class Guest
 
     /// <summary>Gives the emulated buses a speed; nothing happens when they have it.</summary>
     /// <param name="speed">The speed.</param>
-    /// <param name="controllers">How many of them there are to be, should they have to be made.</param>
     /// <exception cref="IOException">The module cannot be loaded.</exception>
-    public static void SetBusSpeed(BusSpeed speed, int controllers = 2)
+    public static void SetBusSpeed(BusSpeed speed)
     {
         bool super = speed == BusSpeed.Super;
         if (File.Exists(SuperSpeedParameter))
@@ -27,7 +26,7 @@ internal static class Guest
             Run("modprobe", "-d", $"{Share}/linux", "-r", "dummy_hcd");
         }
 
-        Run("modprobe", "-d", $"{Share}/linux", "dummy_hcd", $"num={controllers}", super ? "is_super_speed=1" : "is_high_speed=1");
+        Run("modprobe", "-d", $"{Share}/linux", "dummy_hcd", "num=2", super ? "is_super_speed=1" : "is_high_speed=1");
     }
 
     /// <summary>Loads a kernel module.</summary>
