@@ -3,6 +3,9 @@
 
 # What runs the guest, unless the caller says otherwise.
 [[ -v processors ]] || processors=(-accel "tcg,thread=multi" -smp 2)
+[[ -v emulator ]] || emulator=(qemu-system-x86_64)
+# A function that runs beside the guest and ends with it, if any.
+companion=${companion:-}
 
 # The files a guest finds on its share.
 fill_share() {
@@ -17,7 +20,8 @@ qemu_arguments() {
     [[ -d $captures ]] || { captures=$work/no-captures && mkdir -p "$captures"; }
     # Software emulation: stock kernels hang under some nested /dev/kvm, and the figures are ratios anyway.
     machine=(
-        qemu-system-x86_64 -M q35 "${processors[@]}" -cpu max -m 3072 -no-reboot
+        "${emulator[@]}" -M q35 "${processors[@]}" -cpu max -m 3072 -no-reboot
+        -name guest,debug-threads=on -pidfile "$work/qemu.pid"
         -display none -monitor none -nodefaults
         -kernel "$linux"/boot/vmlinuz-* -initrd "$work/initramfs.gz"
         # No watchdog: an emulated processor may stand still for longer than it believes possible, and its complaint would fail a case.
@@ -46,7 +50,12 @@ boot_suite() {
     fill_share "$@"
     qemu_arguments
     guest_end=0
+    rm -f "$work/qemu.pid"
+    local beside=''
+    # Without the lock, which it could outlive.
+    [[ -z $companion ]] || { "$companion" 9>&- & beside=$!; }
     timeout --foreground --kill-after=10 "$limit" "${machine[@]}" </dev/null 2>"$results/qemu.txt" | sed -u 's/\r$//' | tee "$results/output.txt" || guest_end=$?
+    [[ -z $beside ]] || { kill "$beside" 2>/dev/null; wait "$beside" || true; }
 }
 
 # The verdict is the host's: what was expected against what the guest reported.

@@ -62,7 +62,7 @@ internal static class LibraryWorker
     private static async Task<string> PingPongAsync(LibUsbDevice device, byte output, byte input, int length, bool blocking, int warm, int rounds)
     {
         const int Posted = 2;
-        const int RequestLength = 512;
+        const int RequestLength = 64;
         await using BulkInQueue queue = device.OpenBulkInQueue(input, new BulkInQueueOptions { Depth = Posted, BufferLength = length, Memory = BulkInMemory.Pinned });
         byte[] request = new byte[RequestLength], reply = new byte[length];
         long[] times = new long[rounds];

@@ -16,9 +16,9 @@ internal static class Report
     private const int CpuDepth = 8;
 
     /// <summary>Which clock the figures are of.</summary>
-    public static void PrintClock(string clock) => Console.WriteLine(clock == "counted"
-        ? "One emulated processor, whose clock counts instructions: a microsecond below is a thousand of them."
-        : "Two emulated processors and the host's clock: figures depend on what else the host does.");
+    public static void PrintClock(Clock clock) => Console.WriteLine(clock == Clock.Counted
+        ? "Counted clock: one emulated processor, whose clock counts instructions. A microsecond below is a thousand of them; the library's two threads take turns."
+        : "Slowed clock: two emulated processors, and time slowed down until they are about as quick beside the bus as real ones.");
 
     public static void PrintHeader() => Console.WriteLine(
         "memory depth  KiB way       |   MB/s     C  ratio (range)       | CPU us/transfer     C  ratio (range)       | waits     C | bytes allocated");
@@ -49,18 +49,21 @@ internal static class Report
             $"ping-pong {result.Way,-9} p50 {Middle(pair => pair.P50):0} us (C {Middle(pair => pair.CP50):0}), ratio {Text(result.P50)}; p99 {Middle(pair => pair.P99):0} us (C {Middle(pair => pair.CP99):0}), ratio {Text(result.P99)}"));
     }
 
-    /// <summary>The verdict on each goal.</summary>
-    public static void Print(Comparison comparison)
+    /// <summary>The verdict on each goal, by the clock that can tell.</summary>
+    public static void Print(Comparison comparison, Clock clock)
     {
         CellResult[] deep = [.. comparison.Cells.Where(cell => cell.Shape.Depth >= ThroughputDepth)];
         CellResult[] deeper = [.. comparison.Cells.Where(cell => cell.Shape.Depth >= CpuDepth)];
         CellResult[] blocking = [.. comparison.Cells.Where(cell => cell.Shape.Way == Way.Recv)];
-        Console.WriteLine($"Median of {comparison.Pairs} pairs:");
-        Say($"throughput at least {ThroughputGoal} of C, depth {ThroughputDepth} and deeper", deep, cell => cell.Throughput.Median >= ThroughputGoal);
-        Say($"throughput at least C's, depth {ThroughputDepth} and deeper (goal: half)", deep, cell => cell.Throughput.Median >= 1);
-        Say($"CPU per transfer at most {CpuGoal} of C, depth {CpuDepth} and deeper", deeper, cell => cell.Cpu.Median <= CpuGoal);
-        Say($"blocking Recv at least {BlockingGoal} of C, depths 1 and 2", blocking, cell => cell.Throughput.Median >= BlockingGoal);
-        Say("no byte allocated for a transfer (below 0.5: the run's own)", comparison.Cells, cell => cell.Pairs.All(pair => pair.Library.Allocated < 0.5));
+        Console.WriteLine($"Median of {comparison.Pairs} pairs, {clock} clock:");
+
+        // One processor cannot tell what two threads achieve. Nor can two tell what a transfer costs: the kernel charges the controller's work to whom it interrupts. Where the
+        // bus is the limit, nobody can do better than the same, and these figures tell the same to the percent.
+        Say(clock == Clock.Slowed, $"throughput at least {ThroughputGoal} of C, depth {ThroughputDepth} and deeper", deep, cell => cell.Throughput.Median >= ThroughputGoal);
+        Say(clock == Clock.Slowed, $"throughput at least C's to the percent, depth {ThroughputDepth} and deeper (goal: half)", deep, cell => Math.Round(cell.Throughput.Median, 2) >= 1);
+        Say(clock == Clock.Counted, $"CPU per transfer at most {CpuGoal} of C, depth {CpuDepth} and deeper", deeper, cell => cell.Cpu.Median <= CpuGoal);
+        Say(clock == Clock.Slowed, $"blocking Recv at least {BlockingGoal} of C, depths 1 and 2", blocking, cell => cell.Throughput.Median >= BlockingGoal);
+        Say(true, "no byte allocated for a transfer (below 0.5: the run's own)", comparison.Cells, cell => cell.Pairs.All(pair => pair.Library.Allocated < 0.5));
         foreach (LatencyResult latency in comparison.Latencies)
         {
             Console.WriteLine(FormattableString.Invariant(
@@ -68,13 +71,13 @@ internal static class Report
         }
     }
 
-    public static byte[] Json(Comparison comparison, string clock)
+    public static byte[] Json(Comparison comparison, Clock clock)
     {
         using MemoryStream stream = new();
         using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true }))
         {
             json.WriteStartObject();
-            json.WriteString("clock", clock);
+            json.WriteString("clock", clock.ToString());
             json.WriteStartArray("cells");
             foreach (CellResult cell in comparison.Cells)
             {
@@ -158,8 +161,8 @@ internal static class Report
         json.WriteEndObject();
     }
 
-    private static void Say(string goal, IReadOnlyCollection<CellResult> cells, Func<CellResult, bool> holds) =>
-        Console.WriteLine($"  {cells.Count(holds),3} of {cells.Count,3} cells: {goal}");
+    private static void Say(bool judges, string goal, IReadOnlyCollection<CellResult> cells, Func<CellResult, bool> holds) =>
+        Console.WriteLine($"  {cells.Count(holds),3} of {cells.Count,3} cells: {goal}{(judges ? "" : " (the other clock judges this)")}");
 
     private static string Text(Spread spread) => FormattableString.Invariant($"{spread.Median:0.00} ({spread.Least:0.00}-{spread.Most:0.00})");
 

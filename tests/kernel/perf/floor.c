@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { DEEPEST = 4096, INS = 2, REQUEST = 512, PATIENCE_S = 5 };
+enum { DEEPEST = 4096, INS = 2, REQUEST = 64, PATIENCE_S = 5 };
 
 struct in_flight {
     struct libusb_transfer *transfer;
@@ -31,13 +31,15 @@ static struct {
     long long transfers, bytes;
 } run;
 
+/* Said at the end of the job, when the device is free for the next one, whose it may be. */
+static char answer[256];
+
 static int answer_error(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    fputs("error ", stdout);
-    vprintf(format, arguments);
-    putchar('\n');
+    int prefix = snprintf(answer, sizeof answer, "error ");
+    vsnprintf(answer + prefix, sizeof answer - (size_t)prefix, format, arguments);
     va_end(arguments);
     return -1;
 }
@@ -140,8 +142,8 @@ static void stream(libusb_context *context, int endpoint, int warm_ms, int measu
         bytes = run.bytes - bytes;
         if (run.failed) answer_error("a transfer failed");
         else
-            printf("transfers=%lld bytes=%lld ns=%lld cpu_ns=%lld switches=%ld\n", transfers, bytes, end - start, cpu_ns(&after) - cpu_ns(&before),
-                   after.ru_nvcsw - before.ru_nvcsw);
+            snprintf(answer, sizeof answer, "transfers=%lld bytes=%lld ns=%lld cpu_ns=%lld switches=%ld", transfers, bytes, end - start,
+                     cpu_ns(&after) - cpu_ns(&before), after.ru_nvcsw - before.ru_nvcsw);
     }
     cancel_all(context);
 }
@@ -183,8 +185,8 @@ static void pingpong(libusb_context *context, int out, int in, int warm, int rou
         qsort(times, (size_t)rounds, sizeof *times, by_value);
         if (run.failed) answer_error("a transfer failed");
         else
-            printf("p50=%lld p99=%lld rounds=%d cpu_ns=%lld switches=%ld\n", times[rounds / 2], times[rounds * 99LL / 100], rounds,
-                   cpu_ns(&after) - cpu_ns(&before), after.ru_nvcsw - before.ru_nvcsw);
+            snprintf(answer, sizeof answer, "p50=%lld p99=%lld rounds=%d cpu_ns=%lld switches=%ld", times[rounds / 2], times[rounds * 99LL / 100], rounds,
+                     cpu_ns(&after) - cpu_ns(&before), after.ru_nvcsw - before.ru_nvcsw);
     }
     cancel_all(context);
     if (writing) libusb_free_transfer(writing);
@@ -201,6 +203,7 @@ int main(void)
         /* A context of its own for each job: without a udev daemon its list of devices is the one of its beginning. */
         if (libusb_init(&context) != 0) return 1;
         memset(&run, 0, sizeof run);
+        answer[0] = '\0';
         if (sscanf(line, "stream %d %d %i %d %d %15s %d %d", &bus, &address, &in, &run.depth, &run.length, memory, &warm, &amount) == 8) {
             run.device_memory = strcmp(memory, "device") == 0;
             if (run.depth > DEEPEST) answer_error("too deep");
@@ -218,6 +221,7 @@ int main(void)
             libusb_close(run.handle);
         }
         libusb_exit(context);
+        puts(answer);
     }
     return 0;
 }
