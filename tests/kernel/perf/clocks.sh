@@ -1,9 +1,6 @@
 # The clocks of the comparison: what QEMU, the guest's kernel and the machine need for each.
 # shellcheck shell=bash disable=SC2034 # read by host/guest.sh and by run
 
-# Real processors are about so many times as quick as emulated ones here: see "Two clocks" in ../README.md.
-slowdown=20
-
 # Under emulation the kernel falls back on a clock that costs a trap to read, tens of microseconds of it in every transfer; real machines have this one.
 fast_clock='clocksource=tsc tsc=reliable'
 
@@ -16,7 +13,7 @@ counted_clock() {
     kernel_arguments=$fast_clock
 }
 
-# Two processors, on the machine's clock slowed down: so the bus, whose frames the clock makes, leaves them as much time as it leaves real ones.
+# Two processors, on the machine's clock slowed down by $slowdown: so the bus, whose frames the clock makes, leaves them as much time as it leaves real ones.
 slowed_clock() {
     (($(nproc) >= 2)) || fail "two emulated processors need two of this machine's: use --clock counted"
     processors=(-accel "tcg,thread=multi" -smp 2)
