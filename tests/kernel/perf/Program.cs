@@ -71,6 +71,7 @@ if (scale)
 Report.PrintClock(clock);
 Comparison comparison = new(new Plan(clock, quick, memory, pingPong), pairs, milliseconds);
 using Contestant c = new("C", floor);
+Report.PrintPace(await c.DoAsync("pace"));
 using Contestant library = new("BulkInQueue", Environment.ProcessPath!, "--worker");
 List<Contestant> peers = [];
 string peerFolder = Path.Combine(Guest.Share, "perf", "peers");

@@ -20,6 +20,11 @@ internal static class Report
         ? "Counted clock: one emulated processor, whose clock counts instructions. A microsecond below is a thousand of them; the library's two threads take turns."
         : "Slowed clock: two emulated processors, and time slowed down until they are about as quick beside the bus as real ones.");
 
+    /// <summary>How quick the guest's processors are.</summary>
+    public static void PrintPace(IReadOnlyDictionary<string, double> pace) => Console.WriteLine(string.Create(
+        CultureInfo.InvariantCulture,
+        $"In the guest a system call takes {pace["call_ns"]} ns, a copy of 16 KiB {pace["copy_ns"]} ns, a byte through a pipe to a thread that waits for it {pace["hop_ns"]} ns."));
+
     public static void PrintHeader() => Console.WriteLine(
         "memory depth  KiB way       |   MB/s     C  ratio (range)       | CPU us/transfer     C  ratio (range)       | waits     C | bytes allocated");
 

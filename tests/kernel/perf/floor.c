@@ -4,16 +4,22 @@
  *
  *   stream BUS ADDRESS ENDPOINT DEPTH LENGTH device|pinned WARM_MS MEASURE_MS
  *   pingpong BUS ADDRESS OUT IN LENGTH WARM_ROUNDS ROUNDS
+ *   pace
  *
- * Figures: transfers= bytes= ns= cpu_ns= switches=, or p50= p99= rounds= cpu_ns= switches=. A job that fails answers "error TEXT".
+ * Figures: transfers= bytes= ns= cpu_ns= switches=, or p50= p99= rounds= cpu_ns= switches=, or, of the machine itself, call_ns= copy_ns= hop_ns=: a system call, a copy of 16 KiB,
+ * a byte through a pipe to a thread that waits for it. A job that fails answers "error TEXT".
  */
+#define _GNU_SOURCE
 #include <libusb-1.0/libusb.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { DEEPEST = 4096, INS = 2, REQUEST = 64, PATIENCE_S = 5 };
 
@@ -193,6 +199,55 @@ static void pingpong(libusb_context *context, int out, int in, int warm, int rou
     free(times);
 }
 
+static void *echo(void *ends)
+{
+    int *from_to = ends;
+    char byte;
+    while (read(from_to[0], &byte, 1) == 1 && write(from_to[1], &byte, 1) == 1) {}
+    return NULL;
+}
+
+static void pace(void)
+{
+    enum { CALLS = 20000, COPIES = 2000, HOPS = 3000, COPIED = 16384 };
+    static unsigned char from[COPIED] __attribute__((aligned(4096))), to[COPIED] __attribute__((aligned(4096)));
+    int there[2], back[2];
+    char byte = 1;
+    pthread_t other;
+    if (pipe(there) != 0 || pipe(back) != 0) {
+        answer_error("no pipe");
+        return;
+    }
+    int ends[] = {there[0], back[1]};
+    if (pthread_create(&other, NULL, echo, ends) != 0) {
+        answer_error("no thread");
+        return;
+    }
+    /* Twice: the first time warms up. */
+    for (int turn = 0; turn < 2; turn++) {
+        long long start = now_ns();
+        for (int i = 0; i < CALLS; i++) syscall(SYS_getppid);
+        long long called = now_ns();
+        for (int i = 0; i < COPIES; i++) {
+            memcpy(to, from, COPIED);
+            __asm__ volatile("" : : "r"(to) : "memory");
+        }
+        long long copied = now_ns();
+        for (int i = 0; i < HOPS / 2; i++) {
+            if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1) {
+                answer_error("a pipe broke");
+                return;
+            }
+        }
+        snprintf(answer, sizeof answer, "call_ns=%lld copy_ns=%lld hop_ns=%lld", (called - start) / CALLS, (copied - called) / COPIES, (now_ns() - copied) / HOPS);
+    }
+    close(there[1]);
+    pthread_join(other, NULL);
+    close(there[0]);
+    close(back[0]);
+    close(back[1]);
+}
+
 int main(void)
 {
     char line[256], memory[16];
@@ -204,7 +259,9 @@ int main(void)
         if (libusb_init(&context) != 0) return 1;
         memset(&run, 0, sizeof run);
         answer[0] = '\0';
-        if (sscanf(line, "stream %d %d %i %d %d %15s %d %d", &bus, &address, &in, &run.depth, &run.length, memory, &warm, &amount) == 8) {
+        if (strcmp(line, "pace\n") == 0) {
+            pace();
+        } else if (sscanf(line, "stream %d %d %i %d %d %15s %d %d", &bus, &address, &in, &run.depth, &run.length, memory, &warm, &amount) == 8) {
             run.device_memory = strcmp(memory, "device") == 0;
             if (run.depth > DEEPEST) answer_error("too deep");
             else if (!(run.handle = open_at(context, bus, address))) answer_error("no device %d.%d", bus, address);
