@@ -55,7 +55,8 @@ boot_suite() {
     # Without the lock, which it could outlive.
     [[ -z $companion ]] || { "$companion" 9>&- & beside=$!; }
     timeout --foreground --kill-after=10 "$limit" "${machine[@]}" </dev/null 2>"$results/qemu.txt" | sed -u 's/\r$//' | tee "$results/output.txt" || guest_end=$?
-    [[ -z $beside ]] || { kill "$beside" 2>/dev/null; wait "$beside" || true; }
+    # It may have ended by itself.
+    [[ -z $beside ]] || { kill "$beside" 2>/dev/null || true; wait "$beside" || true; }
 }
 
 # The verdict is the host's: what was expected against what the guest reported.
