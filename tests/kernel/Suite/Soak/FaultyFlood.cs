@@ -19,6 +19,9 @@ internal sealed class FaultyFlood : UsbFunction, IDisposable
     // Guards what follows, the messages and the random numbers: the device's thread and the serving thread answer URBs.
     private readonly Lock _gate = new();
     private readonly List<Urb> _posted = [];
+
+    // An answer is in the hands of the device's thread: a halt would answer its URB first, and its bytes be lost while the device goes on behind them.
+    private bool _isCrossing;
     private ReadOnlyMemory<byte> _rest;
     private bool _owesZeroLengthPacket;
 
@@ -59,7 +62,11 @@ internal sealed class FaultyFlood : UsbFunction, IDisposable
 
         lock (_gate)
         {
-            _posted.Add(urb);
+            // Otherwise the endpoint was halted on its way here, and bytes given to it would reach nobody.
+            if (!urb.IsAnswered)
+            {
+                _posted.Add(urb);
+            }
         }
 
         _submitted.Set();
@@ -75,6 +82,7 @@ internal sealed class FaultyFlood : UsbFunction, IDisposable
             if (_random.Next(4) == 0)
             {
                 crossing = TakeOldest();
+                _isCrossing = crossing is not null;
             }
         }
 
@@ -84,6 +92,7 @@ internal sealed class FaultyFlood : UsbFunction, IDisposable
         bool isMine;
         lock (_gate)
         {
+            _isCrossing = false;
             isMine = _posted.Remove(urb);
         }
 
@@ -154,13 +163,8 @@ internal sealed class FaultyFlood : UsbFunction, IDisposable
         while (!_unplugged)
         {
             _submitted.WaitOne();
-            while (TakeBatch(batch, out bool halts, out int pause))
+            while (TakeBatch(batch, out int pause))
             {
-                if (halts)
-                {
-                    _device!.Halt(Rig.VirtualIn);
-                }
-
                 batch.ForEach(Give);
                 batch.Clear();
 
@@ -170,21 +174,20 @@ internal sealed class FaultyFlood : UsbFunction, IDisposable
         }
     }
 
-    private bool TakeBatch(List<Answer> batch, out bool halts, out int pause)
+    private bool TakeBatch(List<Answer> batch, out int pause)
     {
         lock (_gate)
         {
-            halts = false;
             pause = _random.Next(64) == 0 ? _random.Next(4) : 0;
             if (_unplugged || _posted.Count == 0)
             {
                 return false;
             }
 
-            if (_random.Next(8 * FaultDistance) == 0)
+            if (_random.Next(8 * FaultDistance) == 0 && !_isCrossing)
             {
-                // The halt answers what is posted.
-                halts = true;
+                // The halt answers what is posted: in one step, or a URB that arrives between the two stays here, answered, and takes bytes with it.
+                _device!.Halt(Rig.VirtualIn);
                 _posted.Clear();
                 return true;
             }
