@@ -11,6 +11,7 @@ counted_clock() {
     emulator=(qemu-system-x86_64)
     companion=''
     kernel_arguments=$fast_clock
+    usual_milliseconds=60
 }
 
 # Two processors, on the machine's clock slowed down by $slowdown: so the bus, whose frames the clock makes, leaves them as much time as it leaves real ones.
@@ -21,10 +22,11 @@ slowed_clock() {
     local library
     library=$(find /usr/lib /usr/lib64 -name libfaketimeMT.so.1 -print -quit 2>/dev/null)
     [[ -n $library ]] || fail "faketime is there, but not its libfaketimeMT.so.1"
-    emulator=(env "LD_PRELOAD=$library" "FAKETIME=+0 x$(awk "BEGIN { print 1 / $slowdown }")" qemu-system-x86_64)
+    emulator=(env "LD_PRELOAD=$library" "FAKETIME=+0 x$(LC_ALL=C awk "BEGIN { print 1 / $slowdown }")" qemu-system-x86_64)
     companion=give_way
     # idle=poll: an idle processor that sleeps costs those that wake it the way through the host's scheduler. no_timer_check: the kernel counts its patience by that quick counter.
     kernel_arguments="$fast_clock idle=poll no_timer_check"
+    usual_milliseconds=20
 }
 
 # Runs beside the guest. QEMU's own thread, which makes the timers fire, displaces the processors' threads at once when these are the machine's idle work; otherwise it waits for
@@ -42,10 +44,10 @@ give_way() {
         taskset --cpu-list --pid "${allowed[processor++]}" "$task" >/dev/null
     done
 
-    # What others took of the machine, in percent, until the guest ends.
-    local busy total qemu start_busy='' start_total start_qemu
-    while read -r busy total < <(awk '/^cpu / { print $2 + $3 + $4 + $7 + $8 + $9, $2 + $3 + $4 + $5 + $6 + $7 + $8 + $9 }' /proc/stat) &&
-        qemu=$(awk '{ print $14 + $15 }' "/proc/$pid/stat" 2>/dev/null) && [[ -n $qemu ]]; do
+    # What others took of the machine, in percent, until the guest ends. In the shell's own arithmetic: awk may write ticks of many days as 1.6e+11.
+    local user nice system idle waiting irq softirq steal busy total qemu fields start_busy='' start_total start_qemu
+    while read -r _ user nice system idle waiting irq softirq steal _ </proc/stat && read -ra fields 2>/dev/null <"/proc/$pid/stat"; do
+        busy=$((user + nice + system + irq + softirq + steal)) total=$((busy + idle + waiting)) qemu=$((fields[13] + fields[14]))
         [[ -n $start_busy ]] || { start_busy=$busy start_total=$total start_qemu=$qemu; }
         ((total == start_total)) || echo $((busy - start_busy < qemu - start_qemu ? 0 : 100 * (busy - start_busy - qemu + start_qemu) / (total - start_total))) >"$results/others.txt"
         sleep 1

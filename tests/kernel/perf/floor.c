@@ -255,13 +255,16 @@ int main(void)
     while (fgets(line, sizeof line, stdin)) {
         int bus, address, out, in, warm, amount;
         libusb_context *context;
-        /* A context of its own for each job: without a udev daemon its list of devices is the one of its beginning. */
-        if (libusb_init(&context) != 0) return 1;
-        memset(&run, 0, sizeof run);
         answer[0] = '\0';
         if (strcmp(line, "pace\n") == 0) {
             pace();
-        } else if (sscanf(line, "stream %d %d %i %d %d %15s %d %d", &bus, &address, &in, &run.depth, &run.length, memory, &warm, &amount) == 8) {
+            puts(answer);
+            continue;
+        }
+        /* A context of its own for each job: without a udev daemon its list of devices is the one of its beginning. */
+        if (libusb_init(&context) != 0) return 1;
+        memset(&run, 0, sizeof run);
+        if (sscanf(line, "stream %d %d %i %d %d %15s %d %d", &bus, &address, &in, &run.depth, &run.length, memory, &warm, &amount) == 8) {
             run.device_memory = strcmp(memory, "device") == 0;
             if (run.depth > DEEPEST) answer_error("too deep");
             else if (!(run.handle = open_at(context, bus, address))) answer_error("no device %d.%d", bus, address);
